@@ -1,0 +1,62 @@
+"""From scores to bits: the sweep that every score-based search shares."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moo_fs.contracts import Bits, Floats, MooFsError, float_array
+
+
+def normalise(values: ArrayLike) -> Floats:
+    """Scores (channel, task) with negative ones counted as 0 and each task's column divided by its largest value.
+
+    A column without a positive score stays zero.
+
+    >>> normalise([[2.0, -1.0], [1.0, 0.0]])
+    array([[1. , 0. ],
+           [0.5, 0. ]])
+    """
+    scores = np.maximum(float_array(values, "scores", "channel task"), 0.0)
+    largest = scores.max(axis=0, initial=0.0)
+    return np.asarray(np.divide(scores, largest, out=np.zeros_like(scores), where=largest > 0))
+
+
+def from_order(order: ArrayLike) -> Floats:
+    """Scores (channel,) of an order of channel indices, most important first: (C - rank) / C.
+
+    >>> from_order([2, 0, 1])
+    array([0.66666667, 0.33333333, 1.        ])
+    """
+    indices = np.asarray(order)
+    if not np.array_equal(np.sort(indices), np.arange(len(indices))):
+        raise MooFsError(f"order: wanted each channel index from 0 to {len(indices) - 1} once")
+    scores = np.empty(len(indices))
+    scores[indices] = (len(indices) - np.arange(len(indices))) / len(indices)
+    return scores
+
+
+def decode(
+    scores: Floats, error: Floats, rate: Floats, *, weights: ArrayLike, lam: ArrayLike, gamma: ArrayLike = 1.0
+) -> Bits:
+    """Bits (allocation, channel): each channel takes the depth of least score^gamma x error + lambda x rate.
+
+    `scores` (channel, task) normalised; `error` and `rate` (channel, 9); `weights` (allocation, task) on the simplex;
+    `lam` per kbit and `gamma` (allocation,) or scalars. Of equal depths the smaller one is taken.
+    """
+    weight = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    lam_, gamma_ = (np.broadcast_to(np.asarray(value, dtype=np.float64), len(weight)) for value in (lam, gamma))
+    joint = np.maximum(weight @ scores.T, 0.0) ** gamma_[:, None]
+    cost = joint[:, :, None] * error[None] + lam_[:, None, None] * rate[None]
+    return np.asarray(np.argmin(cost, axis=2), dtype=np.int8)
+
+
+def lambda_range(error: Floats, rate: Floats) -> tuple[float, float]:
+    """(smallest, largest) useful lambda for scores of at most 1: all channels at 8 bits, or none sent.
+
+    The largest is the steepest fall of relative error per kbit from "not sent"; the smallest 1e-5 of it.
+    """
+    paid = rate[:, 1:] > 0
+    fall = np.divide(1.0 - error[:, 1:], rate[:, 1:], out=np.zeros_like(rate[:, 1:]), where=paid)
+    largest = float(fall.max(initial=0.0)) or 1.0
+    return largest * 1e-5, largest * 1.01

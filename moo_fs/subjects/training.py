@@ -1,0 +1,103 @@
+"""A seeded, resumable training loop: AdamW, linear warm-up, constant rate, linear decay to zero.
+
+The loss of step n depends on n alone (it draws its batch from a stream with that address), so a run that was killed
+and resumed ends with the same weights as one that was not (on one machine, with one number of threads).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from moo_fs.contracts import MooFsError, RunError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training run is: `steps` of AdamW at `rate`, the last `decay` share of them falling linearly to zero."""
+
+    steps: int
+    rate: float = 3e-3
+    warmup: int = 300
+    decay: float = 0.4
+    weight_decay: float = 1e-4
+    clip: float = 1.0
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of step `step` (0..steps - 1)."""
+        down = (self.steps - step) / max(1.0, self.decay * self.steps)
+        return self.rate * min(1.0, (step + 1) / self.warmup, down)
+
+
+def fit(
+    model: nn.Module,
+    loss_of_step: Callable[[int], Tensor],
+    recipe: Recipe,
+    *,
+    checkpoint: Path,
+    every: int = 250,
+    report: Callable[[int, float], None] = lambda step, loss: None,
+) -> None:
+    """Train `model` in place; resumes from `checkpoint` if it exists and writes it every `every` steps and at the end.
+
+    Raises MooFsError if the checkpoint is of another network, RunError if the loss is not finite.
+    """
+    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+    start = load_checkpoint(model, optimiser, checkpoint) if checkpoint.exists() else 0
+    model.train()
+    for step in range(start, recipe.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.rate_at(step)
+        loss = loss_of_step(step)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimiser.step()
+        report(step + 1, float(loss.detach()))
+        if (step + 1) % every == 0 or step + 1 == recipe.steps:
+            if not torch.isfinite(loss):
+                raise RunError(f"training: the loss of step {step} is not finite; the last checkpoint is {checkpoint}")
+            save_checkpoint(model, optimiser, checkpoint, step=step + 1)
+    model.eval()
+
+
+def save_checkpoint(model: nn.Module, optimiser: torch.optim.Optimizer, path: Path, *, step: int) -> None:
+    """Weights and optimiser state in one safetensors file, replaced atomically."""
+    tensors = {f"model.{name}": value.detach().contiguous().clone() for name, value in model.state_dict().items()}
+    for name, parameter in _named(model):
+        for key, value in optimiser.state[parameter].items():
+            tensors[f"optimiser.{key}.{name}"] = value.detach().contiguous().clone()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata={"step": json.dumps(step)})
+    partial.replace(path)
+
+
+def load_checkpoint(model: nn.Module, optimiser: torch.optim.Optimizer, path: Path) -> int:
+    """Restore what `save_checkpoint` wrote; returns the number of steps done."""
+    try:
+        with safe_open(path, "pt") as file:
+            step = int(json.loads((file.metadata() or {})["step"]))
+        tensors = load_file(path)
+        model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+        for name, parameter in _named(model):
+            ends = f".{name}"
+            optimiser.state[parameter] = {
+                key[len("optimiser.") : -len(ends)]: value.to(parameter.device if value.ndim else "cpu")
+                for key, value in tensors.items()
+                if key.startswith("optimiser.") and key.endswith(ends) and key.count(".") == ends.count(".") + 1
+            }
+    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        raise MooFsError(f"{path}: not a checkpoint of this network; move it away to start anew") from error
+    return step
+
+
+def _named(model: nn.Module) -> Iterable[tuple[str, nn.Parameter]]:
+    return ((name, value) for name, value in model.named_parameters() if value.requires_grad)
