@@ -1,0 +1,22 @@
+"""The split networks that ship with the package, by name."""
+
+from __future__ import annotations
+
+from moo_fs import registry
+
+BUILTIN = {
+    "fashion-scenes": (
+        "moo_fs.subjects.fashion_scenes:fashion_scenes",
+        "garments before textured ground, 64 x 64; segmentation, depth, reconstruction; 64 channels, trained",
+    ),
+    "linear-gaussian": (
+        "moo_fs.subjects.linear_gaussian:linear_gaussian",
+        "analytic: three additive tasks with a known front, nothing trained",
+    ),
+}
+
+
+def register() -> None:
+    """Put the built-in subjects into the registry; harmless when repeated."""
+    for name, (target, about) in BUILTIN.items():
+        registry.subjects.add(name, target, about=about)

@@ -7,7 +7,7 @@ algorithms". MIT licence; the 10,000 test images ship inside this package, the t
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,17 @@ SHIPPED = Path(__file__).parent / "data"
 
 @dataclass(frozen=True)
 class Garments:
-    """`grey` (garment, 28, 28) uint8; `mask` (garment, 28, 28) uint8, 0 or 1; `label` (garment,) uint8, 0..9."""
+    """`grey` (garment, 28, 28) uint8 and `label` (garment,) uint8, 0..9; cut-outs are made when first asked for."""
 
     grey: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
     label: NDArray[np.uint8]
+    _masks: dict[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
+
+    def masks(self, picks: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Silhouettes (pick, 28, 28), 0 or 1, of the garments with these indices."""
+        for pick in set(picks.tolist()) - self._masks.keys():
+            self._masks[pick] = cut_out(self.grey[pick])
+        return np.stack([self._masks[pick] for pick in picks.tolist()])
 
 
 def load(which: str, *, folder: Path = SHIPPED, first: int = 0, last: int | None = None) -> Garments:
@@ -39,7 +45,7 @@ def load(which: str, *, folder: Path = SHIPPED, first: int = 0, last: int | None
     labels = _idx(folder / f"{which}-labels-idx1-ubyte.gz", axes=1)[first:last]
     if len(images) != len(labels) or images.shape[1:] != (SIDE, SIDE):
         raise MooFsError(f"{folder}: wanted as many labels as 28 x 28 images, got {images.shape} and {labels.shape}")
-    return Garments(images, np.stack([cut_out(image) for image in images]), labels)
+    return Garments(images, labels)
 
 
 def cut_out(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

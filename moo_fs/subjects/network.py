@@ -6,7 +6,6 @@ nearly unbeatable and there is nothing to allocate.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 

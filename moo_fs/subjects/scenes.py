@@ -45,9 +45,10 @@ def compose(garments: Garments, *, count: int, rng: np.random.Generator) -> Scen
     _ground(base, coarse, fine, images)
     labels[:] = GROUND_CLASS
     depth[:] = GROUND_DISTANCE
+    used, drawn = np.unique(picks, return_inverse=True)
     _paint(
-        garments.grey, garments.mask, garments.label, picks, np.ascontiguousarray(distance),
-        side, centre, flip, tint, images, labels, depth,
+        garments.grey[used], garments.masks(used), garments.label[used], drawn.reshape(picks.shape),
+        np.ascontiguousarray(distance), side, centre, flip, tint, images, labels, depth,
     )  # fmt: skip
     return images, labels, depth
 

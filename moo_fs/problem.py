@@ -1,0 +1,181 @@
+"""The one place that composes subject, quantiser, engine and scores into something that can be searched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import torch
+
+from moo_fs import model_checks
+from moo_fs.coding.quantiser import fit_tables, step_ladder, uniform_step
+from moo_fs.contracts import MAX_BITS, Bits, Floats, MooFsError
+from moo_fs.engine import Engine
+from moo_fs.evaluator import AnalyticEvaluator, Evaluator, NetworkEvaluator, Outcome
+from moo_fs.scoring import Source
+from moo_fs.space import Space
+from moo_fs.split import PARTS, Pair, Part, SplitModel
+from moo_fs.subjects.linear_gaussian import AnalyticModel
+
+STEPS = 24
+BATCH = 32
+
+
+class Prepared:
+    """A subject made ready: features of every part, tables fitted on the fit part, one evaluator a part on demand.
+
+    `model` is a `SplitModel` or an `AnalyticModel`; `quantiser` is "mse" or "minmax". Raises MooFsError if the model
+    does not fit its tasks and data.
+    """
+
+    def __init__(self, model: SplitModel | AnalyticModel, *, device: str = "cpu", quantiser: str = "mse") -> None:
+        self.model, self.device = model, device
+        self.tasks = list(model.tasks)
+        self._data: dict[Part, tuple[torch.Tensor, dict[str, torch.Tensor], tuple[int, int] | None]] = {}
+        fit = self.features("fit")
+        if isinstance(model, AnalyticModel):
+            self.error, self.rate = model.error, model.rate
+        else:
+            self.tables = fit_tables(fit.numpy(), mode=quantiser)
+            self.error, self.rate = self.tables.error, self.tables.rate
+        self.channels = fit.shape[1]
+        self._evaluators: dict[Part, Evaluator] = {}
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The rate, then the tasks."""
+        return ("rate", *(task.name for task in self.tasks))
+
+    @property
+    def backend(self) -> str:
+        """What computes the objectives: results are reproducible bit for bit within one backend."""
+        if isinstance(self.model, AnalyticModel):
+            return "analytic"
+        return f"torch-{torch.__version__.partition('+')[0]}-{self.device}-float32"
+
+    def features(self, part: Part) -> torch.Tensor:
+        """Features of a part (image, channel, height, width) float32, on the CPU."""
+        return self._part(part)[0]
+
+    def evaluator(self, part: Part) -> Evaluator:
+        """The evaluator of a part, built when first asked for."""
+        if part not in self._evaluators:
+            self._evaluators[part] = self._evaluator(part)
+        return self._evaluators[part]
+
+    @cached_property
+    def source(self) -> Source:
+        """What scores are computed from: the fit part."""
+        features, targets, image_size = self._part("fit")
+        return Source(
+            heads=self.model.heads,
+            tasks=self.tasks,
+            features=features,
+            targets=targets,
+            means=features.mean((0, 2, 3)),
+            image_size=image_size,
+        )
+
+    def space(self, scores: Floats | None, objectives: tuple[str, ...] | None = None) -> Space:
+        """The search space with these scores (channel, task of the objectives)."""
+        return Space(objectives or self.objectives, self.error, self.rate, scores)
+
+    def uniform(self, bits: int, part: Part, *, metrics: bool = False) -> Outcome:
+        """All channels at one depth."""
+        return self.evaluator(part).outcome(np.full(self.channels, bits, np.int8), metrics=metrics)
+
+    def baselines(self) -> pd.DataFrame:
+        """Rows of `uniform` (depths 1 to 8) and `uniform-step` on the search and test parts: see results/README.md."""
+        rows = [
+            _baseline_row("uniform", depth, *(self.uniform(depth, part, metrics=True) for part in PARTS[1:]))
+            for depth in range(1, MAX_BITS + 1)
+        ]
+        if not isinstance(self.model, AnalyticModel):
+            maps = self.features("fit").numpy()
+            for step in step_ladder(maps, count=STEPS):
+                cells = uniform_step(maps, step=step)
+                found = [self.evaluator(part).step_outcome(step, cells) for part in PARTS[1:]]
+                rows.append(_baseline_row("uniform-step", step, *(one for one in found if one is not None)))
+        return pd.DataFrame(rows)
+
+    def _evaluator(self, part: Part) -> Evaluator:
+        if isinstance(self.model, AnalyticModel):
+            return AnalyticEvaluator(self.model, part)
+        features, targets, _ = self._part(part)
+        engine = Engine(self.model.heads, self.tasks, features, targets, device=self.device)
+        return NetworkEvaluator(engine, self.tasks, self.tables, features.numpy(), targets)
+
+    def _part(self, part: Part) -> tuple[torch.Tensor, dict[str, torch.Tensor], tuple[int, int] | None]:
+        if part not in self._data:
+            if isinstance(self.model, AnalyticModel):
+                self._data[part] = (self.model.maps(part), self.model.targets(part), None)
+            else:
+                self._data[part] = _collect(self.model, part, self.device)
+        return self._data[part]
+
+
+class Problem:
+    """One run's problem: `evaluate` allocations on the search part; repeats come from a cache that runs may share."""
+
+    def __init__(self, prepared: Prepared, space: Space, *, cache: dict[bytes, Floats] | None = None) -> None:
+        self.prepared, self.space = prepared, space
+        self._cache: dict[bytes, Floats] = {} if cache is None else cache
+        self._wanted = [prepared.objectives.index(name) for name in space.objectives]
+
+    def evaluate(self, bits: Bits) -> Floats:
+        """Objectives (allocation, objective) of bits (allocation, channel), rounded to 6 significant digits."""
+        return np.stack([self._one(row) for row in bits]) if len(bits) else np.empty((0, len(self._wanted)))
+
+    def _one(self, row: Bits) -> Floats:
+        key = row.tobytes()
+        if key not in self._cache:
+            outcome = self.prepared.evaluator("search").outcome(row)
+            self._cache[key] = round_significant(outcome.objectives)
+        return self._cache[key][self._wanted]
+
+
+def round_significant(values: Floats, digits: int = 6) -> Floats:
+    """Values rounded to significant digits, so that the last bits of a convolution cannot steer a search.
+
+    >>> round_significant(np.array([0.0, 1234.5678, -0.00012345678]))
+    array([ 0.00000e+00,  1.23457e+03, -1.23457e-04])
+    """
+    return np.array([float(f"{value:.{digits - 1}e}") for value in np.ravel(values)]).reshape(np.shape(values))
+
+
+def _baseline_row(baseline: str, setting: float, search: Outcome, test: Outcome) -> dict[str, float | str]:
+    row: dict[str, float | str] = {"baseline": baseline, "setting": float(setting), "rate_kbit": search.rate_kbit}
+    row |= search.distortions
+    row["rate_kbit_test"] = test.rate_kbit
+    row |= {f"{task}_test": value for task, value in test.distortions.items()}
+    return row | test.metrics
+
+
+def _collect(
+    model: SplitModel, part: Part, device: str
+) -> tuple[torch.Tensor, dict[str, torch.Tensor], tuple[int, int] | None]:
+    features, targets, image_size = [], [], None
+    with torch.inference_mode():
+        for images, labels in _pairs(model, part):
+            if part == "fit" and not features:
+                model_checks.check(model, images, labels, device=device)
+            image_size = (int(images.shape[2]), int(images.shape[3]))
+            for start in range(0, len(images), BATCH):
+                features.append(model.edge(images[start : start + BATCH].to(device)).float().cpu())
+            targets.append({task.name: labels[task.name] for task in model.tasks})
+    if not features:
+        raise MooFsError(f"subject '{model.name}': data('{part}') is empty")
+    joined = {task.name: torch.cat([one[task.name] for one in targets]) for task in model.tasks}
+    maps = torch.cat(features).clone()
+    if not torch.isfinite(maps).all():
+        raise MooFsError(f"subject '{model.name}': edge gives values that are not finite on the {part} part")
+    return maps, joined, image_size
+
+
+def _pairs(model: SplitModel, part: Part) -> Iterable[Pair]:
+    data = model.data(part)
+    if isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], torch.Tensor):
+        return [data]
+    return data  # type: ignore[return-value]
