@@ -7,7 +7,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ class Entry:
     name: str
     target: Any
     about: str
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 class Table:
@@ -33,20 +34,22 @@ class Table:
         self.kind = kind
         self._entries: dict[str, Entry] = {}
 
-    def add(self, name: str, target: Any, *, about: str = "") -> None:
+    def add(self, name: str, target: Any, *, about: str = "", details: dict[str, Any] | None = None) -> None:
         """Register `target` under `name`; a name already taken by something else is refused."""
         taken = self._entries.get(name)
         if taken is not None and taken.target != target:
             raise MooFsError(f"{self.kind} '{name}' is registered already; choose another name")
-        self._entries[name] = Entry(name, target, about)
+        self._entries[name] = Entry(name, target, about, details or {})
 
     def names(self) -> list[str]:
         """All registered names, sorted."""
         return sorted(self._entries)
 
-    def about(self, name: str) -> str:
-        """One line on what `name` is."""
-        return self._entries[name].about
+    def rows(self) -> list[dict[str, Any]]:
+        """`name`, `about` and details of every entry, as `moo-fs list` shows them."""
+        return [
+            {"name": name, "about": self._entries[name].about} | self._entries[name].details for name in self.names()
+        ]
 
     def load(self, name: str) -> Any:
         """The plug-in called `name`; raises MooFsError with the nearest known name."""

@@ -50,3 +50,4 @@ class Batch:
     gradients: Mapping[str, torch.Tensor] = field(default_factory=dict)
     ablate: Callable[[str, Any], torch.Tensor] | None = None
     image_size: tuple[int, int] | None = None
+    weights: torch.Tensor | None = None

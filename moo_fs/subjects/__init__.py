@@ -7,16 +7,18 @@ from moo_fs import registry
 BUILTIN = {
     "fashion-scenes": (
         "moo_fs.subjects.fashion_scenes:fashion_scenes",
-        "garments before textured ground, 64 x 64; segmentation, depth, reconstruction; 64 channels, trained",
+        "garments before textured ground, 64 x 64; segmentation, depth, reconstruction; trained",
+        {"tasks": ["segmentation", "depth", "reconstruction"], "channels": 64},
     ),
     "linear-gaussian": (
         "moo_fs.subjects.linear_gaussian:linear_gaussian",
         "analytic: three additive tasks with a known front, nothing trained",
+        {"tasks": ["a", "b", "c"], "channels": 24},
     ),
 }
 
 
 def register() -> None:
     """Put the built-in subjects into the registry; harmless when repeated."""
-    for name, (target, about) in BUILTIN.items():
-        registry.subjects.add(name, target, about=about)
+    for name, (target, about, details) in BUILTIN.items():
+        registry.subjects.add(name, target, about=about, details=details)

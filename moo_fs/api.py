@@ -1,0 +1,63 @@
+"""Two calls for a notebook: score the channels of a subject, and evaluate an allocation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from moo_fs import scoring
+from moo_fs.contracts import MooFsError, bits_array, did_you_mean
+from moo_fs.evaluator import Outcome
+from moo_fs.loading import Subject, load_measure, load_subject
+from moo_fs.problem import Prepared
+from moo_fs.registry import as_measure
+from moo_fs.split import PARTS
+
+
+def scores(
+    subject: Subject | Prepared, measure: str | Any, *, seed: int = 0, options: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
+    """Scores of one measure: columns measure, seed, task, channel, score, null, seconds, head_passes."""
+    prepared = subject if isinstance(subject, Prepared) else load_subject(subject)
+    record = load_measure(measure) if isinstance(measure, str) else as_measure(measure)
+    found = scoring.score(record, prepared.source, seed=seed, options=options or {})
+    return scores_frame(record.name, seed, prepared, found)
+
+
+def scores_frame(name: str, seed: int, prepared: Prepared, found: scoring.Scores) -> pd.DataFrame:
+    """Scores as rows of scores.parquet, tasks outer and channels inner."""
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "measure": name,
+                "seed": seed,
+                "task": task.name,
+                "channel": range(prepared.channels),
+                "score": found.values[:, column],
+                "null": float("nan") if found.null is None else float(found.null[column]),
+                "seconds": found.seconds,
+                "head_passes": found.head_passes,
+            }
+        )
+        for column, task in enumerate(prepared.tasks)
+    ).reset_index(drop=True)
+
+
+def evaluate(subject: Subject | Prepared, bits: ArrayLike, part: str = "test") -> pd.DataFrame:
+    """Rates, distortions and metrics of allocations (channel,) or (allocation, channel) on a part, a row each.
+
+    Columns: rate_kbit, one per task (its distortion), and <task>_<metric> in natural units.
+    """
+    if part not in PARTS:
+        raise MooFsError(f"no part '{part}'{did_you_mean(part, PARTS)}")
+    prepared = subject if isinstance(subject, Prepared) else load_subject(subject)
+    rows = bits_array(bits, channels=prepared.channels)
+    return pd.DataFrame([outcome_row(prepared.evaluator(part).outcome(row, metrics=True)) for row in rows])
+
+
+def outcome_row(outcome: Outcome) -> dict[str, float]:
+    """Rate, distortions and metrics as one flat row."""
+    return {"rate_kbit": outcome.rate_kbit} | outcome.distortions | outcome.metrics

@@ -1,0 +1,96 @@
+"""What a person sees: tables, progress bars on a terminal, plain lines elsewhere, JSON alone when asked for."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+stdout = Console()
+stderr = Console(stderr=True)
+
+
+def say(sentence: str) -> None:
+    """One plain line on stdout."""
+    stdout.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def write_json(value: Any) -> None:
+    """`value` as JSON on stdout; numbers that are not finite become null."""
+    sys.stdout.write(json.dumps(_plain(value), indent=2, allow_nan=False) + "\n")
+
+
+def table(rows: Sequence[dict[str, Any]], *, columns: Sequence[str] | None = None, title: str | None = None) -> None:
+    """Rows as a table."""
+    names = list(columns or (rows[0] if rows else ()))
+    sheet = Table(*names, title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for row in rows:
+        sheet.add_row(*[_cell(row[name]) for name in names])
+    (stdout if stdout.is_terminal else Console(width=200)).print(sheet)
+
+
+def frame(values: pd.DataFrame, *, title: str) -> None:
+    """A DataFrame as a table."""
+    table(values.to_dict(orient="records"), columns=[str(name) for name in values.columns], title=title)
+
+
+@contextmanager
+def status(text: str) -> Iterator[None]:
+    """A spinner on a terminal, nothing elsewhere."""
+    if stderr.is_terminal:
+        with stderr.status(text):
+            yield
+    else:
+        yield
+
+
+def progress() -> Progress:
+    """A progress bar with counts and the time left, on stderr."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
+        disable=not stderr.is_terminal,
+    )
+
+
+def trained(trainer: Any, *, data: Path, out: Path, seed: int, device: str, steps: int | None) -> Path:
+    """Run a trainer with a progress bar (a line every 250 steps where there is no terminal)."""
+    with progress() as bar:
+        total = steps or trainer.steps
+        task = bar.add_task("training", total=total)
+
+        def report(step: int, loss: float) -> None:
+            bar.update(task, completed=step, description=f"training, loss {loss:.3f}")
+            if bar.disable and step % 250 == 0:
+                stderr.print(f"step {step} of {total}, loss {loss:.3f}", highlight=False)
+
+        return Path(trainer.run(data, out=out, seed=seed, device=device, steps=steps, report=report))
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

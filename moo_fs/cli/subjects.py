@@ -1,0 +1,138 @@
+"""Commands about subjects: list, scores, evaluate, train."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from moo_fs import registry
+from moo_fs.cli import console
+from moo_fs.contracts import MooFsError, did_you_mean
+
+Json = Annotated[bool, typer.Option("--json", help="JSON alone on stdout.")]
+Device = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for what is written.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register this module's commands."""
+    app.command("list")(list_)
+    app.command()(scores)
+    app.command()(evaluate)
+    app.command()(train)
+
+
+def list_(
+    kind: Annotated[str, typer.Argument(help="measures, optimisers, subjects, codecs or studies.")],
+    as_json: Json = False,
+) -> None:
+    """What there is to choose from."""
+    if kind == "studies":
+        rows = _studies(Path("studies"))
+    elif kind in registry.TABLES:
+        rows = registry.TABLES[kind].rows()
+    else:
+        raise MooFsError(f"list: no kind '{kind}'{did_you_mean(kind, [*registry.TABLES, 'studies'])}")
+    if as_json:
+        console.write_json(rows)
+    else:
+        console.table(rows, columns=("name", "about"))
+
+
+def scores(
+    subject: Annotated[str, typer.Argument(help="A registered name or file.py:function.")],
+    measure: Annotated[list[str] | None, typer.Option("--measure", help="Repeat for several; all by default.")] = None,
+    out: Out = None,
+    as_json: Json = False,
+    device: Device = "cpu",
+    seed: Annotated[int, typer.Option("--seed", help="The block: its draw of fit images.")] = 0,
+) -> None:
+    """Channel x task table of each measure, with agreement between them and with measured damage."""
+    from moo_fs import agreement, api
+    from moo_fs.loading import load_measure, load_subject
+
+    names = measure or registry.measures.names()
+    records = [load_measure(name) for name in names]
+    prepared = load_subject(subject, device=device)
+    frames = {}
+    for name, record in zip(names, records, strict=True):
+        with console.status(f"{name} ..."):
+            frames[record.name] = api.scores(prepared, record, seed=seed)
+    table = agreement.channel_table(frames)
+    ranks = agreement.rank_agreement(frames)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        table.to_csv(out / "scores.csv", index=False)
+        ranks.to_csv(out / "agreement.csv", index=False)
+    if as_json:
+        console.write_json({"scores": table.to_dict(orient="records"), "agreement": ranks.to_dict(orient="records")})
+    else:
+        console.frame(table, title=f"{subject}: scores (higher = matters more)")
+        console.frame(ranks, title="Spearman rank correlation, mean over tasks; 'sensitivity' is measured damage")
+
+
+def evaluate(
+    subject: Annotated[str, typer.Argument(help="A registered name or file.py:function.")],
+    bits: Annotated[Path, typer.Option("--bits", help="A JSON list of integers, one a channel, 0 to 8.")],
+    part: Annotated[str, typer.Option("--part", help="fit, search or test.")] = "test",
+    as_json: Json = False,
+    device: Device = "cpu",
+) -> None:
+    """Rate, distortions and metrics of one allocation."""
+    from moo_fs import api
+    from moo_fs.contracts import bits_array
+    from moo_fs.loading import load_subject
+
+    wanted = read_bits(bits)
+    prepared = load_subject(subject, device=device)
+    bits_array(wanted, channels=prepared.channels, name=str(bits))
+    row: dict[str, Any] = api.evaluate(prepared, wanted, part=part).iloc[0].to_dict()
+    if as_json:
+        console.write_json(row)
+    else:
+        console.table([{"quantity": key, "value": f"{value:.5g}"} for key, value in row.items()])
+
+
+def train(
+    subject: Annotated[str, typer.Argument(help="The subject whose network is trained.")],
+    device: Device = "cpu",
+    out: Annotated[Path, typer.Option("--out", help="Folder of the checkpoint and the weights.")] = Path("training"),
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder of the training data; else $MOO_FS_DATA.", envvar="MOO_FS_DATA"),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Which network: 0 is the one that ships.")] = 0,
+    steps: Annotated[int | None, typer.Option("--steps", help="Fewer steps, to try it.")] = None,
+) -> None:
+    """Train a subject's network: seeded, resumable, with a progress bar."""
+    from moo_fs.subjects import trainers
+
+    trainer = trainers.trainer(subject)
+    if data is None:
+        raise MooFsError(f"train {subject}: wanted {trainer.data}; name its folder with --data or $MOO_FS_DATA")
+    path = console.trained(trainer, data=data, out=out, seed=seed, device=device, steps=steps)
+    console.say(f"weights: {path}")
+
+
+def read_bits(path: Path) -> list[Any]:
+    """The JSON list in `path`."""
+    if not path.is_file():
+        raise MooFsError(f"{path}: no such file; wanted a JSON list of integers, one a channel")
+    try:
+        found = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise MooFsError(f"{path}: not JSON ({error}); wanted a list of integers, one a channel") from error
+    if not isinstance(found, list):
+        raise MooFsError(f"{path}: wanted a JSON list of integers, got {type(found).__name__}")
+    return found
+
+
+def _studies(folder: Path) -> list[dict[str, Any]]:
+    from moo_fs.study import read_study
+
+    if not folder.is_dir():
+        raise MooFsError(f"list studies: no folder {folder.resolve()}; run this where studies/ lies")
+    return [{"name": path.stem, "about": read_study(path).question} for path in sorted(folder.glob("*.toml"))]

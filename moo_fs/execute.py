@@ -1,0 +1,257 @@
+"""One run: ask, evaluate, record, tell, until the budget is spent; resumed by replaying what was recorded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from moo_fs.contracts import Bits, Floats, RunError, bits_array
+from moo_fs.store import NEW, Row
+from moo_fs.study import RunSpec
+from moo_fs.trials import Trials, six_digits
+
+ASKS_PER_EVALUATION = 5
+BATCHES_WITHOUT_NEWS = 20
+CHUNK = 16
+
+
+class Evaluates(Protocol):
+    """What a run needs of a problem: a space, and objectives (allocation, objective) of bits (allocation, channel)."""
+
+    @property
+    def space(self) -> Any:
+        """The search space, with `channels` and `objectives`."""
+
+    def evaluate(self, bits: Bits) -> Floats:
+        """Objectives (allocation, objective)."""
+
+
+class Optimises(Protocol):
+    """What a run needs of an optimiser."""
+
+    def ask(self) -> Bits:
+        """The next batch (batch, channel)."""
+
+    def tell(self, bits: Bits, objectives: Floats) -> None:
+        """The batch with its objectives (batch, objective)."""
+
+
+class Records(Protocol):
+    """What a run needs of a store."""
+
+    where: str
+    history: list[Row]
+
+    def record(self, rows: Sequence[Row], ranges: Mapping[str, tuple[float, float]] | None = None) -> None:
+        """Rows that are safe when this returns."""
+
+    def close(self, state: str) -> None:
+        """How the run ended."""
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """A run's trials, and what else it took.
+
+    `asks` counts rows asked for, `repeats` those answered from the cache; `exhausted` says why a run ended below its
+    budget (None if it did not); `seconds` are those of evaluating, asking and telling, from its beginning.
+    """
+
+    trials: Trials
+    repeats: int
+    asks: int
+    exhausted: str | None
+    seconds: float
+    interrupted: bool = False
+
+
+@dataclass
+class _Run:
+    spec: RunSpec
+    problem: Evaluates
+    optimiser: Optimises
+    recorder: Records
+    budget: int
+    on_progress: Callable[[int], None]
+    should_stop: Callable[[], bool]
+    trials: Trials = field(init=False)
+    asks: int = 0
+    repeats: int = 0
+    idle_batches: int = 0
+    thinking: float = 0.0
+    exhausted: str | None = None
+    interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        space = self.problem.space
+        self.trials = Trials(space.channels, tuple(space.objectives))
+        self.pending = list(reversed(self.recorder.history))
+
+    @property
+    def name(self) -> str:
+        spec = self.spec
+        return f"run {spec.key} ({spec.optimiser.label}, {spec.measure.label}, seed {spec.seed})"
+
+    def is_over(self) -> bool:
+        """Whether the run ends here; asked before each batch and, but for idleness, before each row."""
+        if len(self.trials) >= self.budget:
+            return True
+        if self.asks >= ASKS_PER_EVALUATION * self.budget:
+            self.exhausted = f"{self.asks} allocations were asked for, {ASKS_PER_EVALUATION} times the budget"
+        elif self.idle_batches >= BATCHES_WITHOUT_NEWS:
+            self.exhausted = f"{BATCHES_WITHOUT_NEWS} batches in a row brought no new allocation"
+        return self.exhausted is not None
+
+    def step(self) -> None:
+        """One batch, or as much of it as the budget allows; only a whole batch is told."""
+        bits, parameters = self._ask()
+        if not len(bits):
+            self.exhausted = "the optimiser has nothing left to ask for"
+            return
+        before, told = len(self.trials), np.empty((len(bits), len(self.trials.names)))
+        at = 0
+        while at < len(bits) and not self.is_over() and not self.interrupted:
+            rows = self._replayed(bits[at]) or self._evaluated(bits[at:], parameters[at:])
+            for row in rows:
+                told[at] = row.objectives
+                at += 1
+            self.interrupted = not self.pending and self.should_stop()
+        if at == len(bits):
+            self.idle_batches = 0 if len(self.trials) > before else self.idle_batches + 1
+            started = time.perf_counter()
+            self.optimiser.tell(bits.copy(), told)
+            self.thinking += time.perf_counter() - started
+
+    def _ask(self) -> tuple[Bits, Sequence[Mapping[str, float] | None]]:
+        started = time.perf_counter()
+        asked = self.optimiser.ask()
+        self.thinking += time.perf_counter() - started
+        if not np.size(asked):
+            return np.empty((0, self.trials.channels), dtype=np.int8), []
+        bits = bits_array(asked, channels=self.trials.channels, name=f"optimiser '{self.spec.optimiser.name}': ask()")
+        return bits, getattr(self.optimiser, "parameters", None) or [None] * len(bits)
+
+    def _replayed(self, bits: Bits) -> list[Row]:
+        """The recorded row in whose place `bits` (channel,) were asked for now; none if all are used up."""
+        if not self.pending:
+            return []
+        row = self.pending.pop()
+        if not np.array_equal(row.bits, bits):
+            raise RunError(
+                f"{self.name}, trial {len(self.trials)}: the optimiser asks for another allocation than the recorded "
+                f"one, so something it depends on has changed; remove {self.recorder.where} to start this run again"
+            )
+        self._count(row)
+        return [row]
+
+    def _evaluated(self, bits: Bits, parameters: Sequence[Mapping[str, float] | None]) -> list[Row]:
+        """The next few rows of `bits` (batch, channel), evaluated where they are new, and recorded."""
+        first = self._fresh(bits)
+        started = time.perf_counter()
+        values = self._objectives(bits[list(first.values())]) if first else np.empty((0, len(self.trials.names)))
+        seconds = (time.perf_counter() - started) / max(1, len(first))
+        new, rows, taken, asks = iter(values), [], len(self.trials), self.asks
+        numbers: dict[bytes, int] = {}
+        for at, row_bits in enumerate(bits):
+            key = row_bits.tobytes()
+            number = numbers.get(key, self.trials.find(row_bits))
+            if (
+                asks == ASKS_PER_EVALUATION * self.budget
+                or taken == self.budget
+                or (number is None and key not in first)
+            ):
+                break
+            if number is None:
+                numbers[key] = taken
+                rows.append(Row(row_bits, next(new), seconds, NEW, parameters[at]))
+                taken += 1
+            else:
+                known = values[number - len(self.trials)] if key in numbers else self.trials.objectives_of(number)
+                rows.append(Row(row_bits, known, 0.0, number, parameters[at]))
+            asks += 1
+        self._record(rows)
+        return rows
+
+    def _fresh(self, bits: Bits) -> dict[bytes, int]:
+        """Where in `bits` the next new allocations first stand: at most a chunk, and what budget and asks allow."""
+        room = min(CHUNK, self.budget - len(self.trials))
+        first: dict[bytes, int] = {}
+        for at, row in enumerate(bits[: ASKS_PER_EVALUATION * self.budget - self.asks]):
+            if len(first) == room:
+                break
+            if row.tobytes() not in first and self.trials.find(row) is None:
+                first[row.tobytes()] = at
+        return first
+
+    def _objectives(self, bits: Bits) -> Floats:
+        values = six_digits(self.problem.evaluate(bits))
+        if values.shape != (len(bits), len(self.trials.names)):
+            wanted = (len(bits), len(self.trials.names))
+            raise RunError(f"{self.name}: evaluate() gave an array of shape {values.shape}, wanted {wanted}")
+        finite = np.isfinite(values).all(axis=1)
+        if not finite.all():
+            bad = int(np.argmin(finite))
+            raise RunError(
+                f"{self.name}, trial {len(self.trials) + bad}: objectives "
+                f"{dict(zip(self.trials.names, values[bad].tolist(), strict=True))} are not finite"
+            )
+        return values
+
+    def _record(self, rows: list[Row]) -> None:
+        self.recorder.record(rows, getattr(self.optimiser, "ranges", None))
+        for row in rows:
+            self._count(row)
+        self.on_progress(len(self.trials))
+
+    def _count(self, row: Row) -> None:
+        self.asks += 1
+        if row.repeat_of == NEW:
+            self.trials.append(row.bits, row.objectives, row.seconds, row.parameters)
+        else:
+            self.repeats += 1
+
+    def outcome(self) -> RunOutcome:
+        seconds = float(self.trials.seconds.sum()) + self.thinking
+        return RunOutcome(self.trials, self.repeats, self.asks, self.exhausted, seconds, self.interrupted)
+
+
+def execute(
+    spec: RunSpec,
+    problem: Evaluates,
+    optimiser: Optimises,
+    recorder: Records,
+    *,
+    budget: int,
+    on_progress: Callable[[int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> RunOutcome:
+    """Run until `budget` distinct allocations are evaluated; what the recorder holds already is replayed, not evaluated.
+
+    `optimiser` must be a new one, from the same random stream as when the run began. The run also ends after
+    5 x budget asks, after 20 batches in a row without a new allocation, or when `ask()` returns nothing. A budget that
+    ends inside a batch leaves that batch untold, so that a run extended is the run started with the larger budget.
+    `on_progress` gets the number of trials; `should_stop` ends the run early, everything evaluated so far kept.
+    Raises RunError if the optimiser no longer asks for what was recorded, or if an objective is not finite.
+    """
+    run = _Run(spec, problem, optimiser, recorder, budget, on_progress or _ignore, should_stop or _never)
+    try:
+        while not run.is_over() and not run.interrupted:
+            run.step()
+    except RunError as error:
+        recorder.close(f"failed: {error}")
+        raise
+    if not run.interrupted:
+        recorder.close("exhausted" if run.exhausted else "done")
+    return run.outcome()
+
+
+def _ignore(trials: int) -> None:
+    """Progress that nobody watches."""
+
+
+def _never() -> bool:
+    return False

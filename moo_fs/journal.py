@@ -1,0 +1,160 @@
+"""Journal files that survive kill -9: locks that the kernel releases, torn tails cut off, one fsync a batch.
+
+Optuna's own lock object is a file that a killed process leaves behind, and after a torn last line its next append glues
+on and makes the file unreadable; both are replaced here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from optuna.storages.journal import BaseJournalBackend, BaseJournalFileLock, JournalFileBackend
+
+from moo_fs.contracts import RunError
+
+CREATE_TRIAL = 4
+
+
+class HeldLock:
+    """An exclusive lock on a file for as long as this process lives, or until `release`."""
+
+    def __init__(self, path: Path, *, what: str) -> None:
+        """Raises RunError if another process holds it; `what` opens the sentence."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._handle, 20).decode(errors="replace").strip() or "unknown"
+            os.close(self._handle)
+            raise RunError(f"{what} is being executed by another process ({holder}); wait for it or stop it") from None
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let others have it; harmless when repeated."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock on `path`."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+class FlockLock(BaseJournalFileLock):
+    """Lock of Optuna's journal on `fcntl.flock`: released by the kernel when its holder dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle = -1
+
+    def acquire(self) -> bool:
+        """Wait for the lock."""
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        """Let others have it."""
+        os.close(self._handle)
+        self._handle = -1
+
+
+class JournalFile(BaseJournalBackend):
+    """Optuna's journal file with the lock above and with fsync when `synced` ends instead of at every line."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._lock = FlockLock(path)
+        self._batch = False
+        repair(path)
+        self._reader = JournalFileBackend(str(path), lock_obj=self._lock)
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Records from number `log_number_from` on."""
+        yield from self._reader.read_logs(log_number_from)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append records under the lock, in one write."""
+        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        self._lock.acquire()
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                file.write(text.encode())
+                if not self._batch:
+                    os.fsync(file.fileno())
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def synced(self) -> Iterator[None]:
+        """Everything appended inside is on the disk when the context ends."""
+        self._batch = True
+        try:
+            yield
+        finally:
+            self._batch = False
+            with self._path.open("ab") as file:
+                os.fsync(file.fileno())
+
+
+def repair(path: Path) -> int:
+    """Cut what a kill or a power cut left half written off the end of a journal; returns the bytes cut.
+
+    Whole lines that are not JSON are cut at the end only: in the middle they are no torn tail but a damaged file.
+    """
+    if not path.exists():
+        return 0
+    lock = FlockLock(path)
+    lock.acquire()
+    try:
+        content = path.read_bytes()
+        whole = len(content)
+        while content and not _ends_well(content):
+            content = content[: content.rstrip(b"\n").rfind(b"\n") + 1]
+        if len(content) < whole:
+            os.truncate(path, len(content))
+        return whole - len(content)
+    finally:
+        lock.release()
+
+
+def trial_records(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a journal that create trials, without Optuna; a torn tail is passed over."""
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                return
+            if isinstance(record, dict) and record.get("op_code") == CREATE_TRIAL:
+                yield record
+
+
+def _ends_well(content: bytes) -> bool:
+    if not content.endswith(b"\n"):
+        return False
+    last = content[content.rfind(b"\n", 0, -1) + 1 :]
+    try:
+        return isinstance(json.loads(last), dict)
+    except ValueError:
+        return False

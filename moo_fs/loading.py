@@ -1,0 +1,58 @@
+"""From what a user writes - a name, "file.py:function", a model - to a subject that is ready."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from moo_fs import registry
+from moo_fs.contracts import MooFsError, did_you_mean
+from moo_fs.problem import Prepared
+from moo_fs.split import SplitModel
+from moo_fs.subjects.linear_gaussian import AnalyticModel
+
+Subject = str | SplitModel | AnalyticModel | Callable[..., Any]
+FILE = re.compile(r".+\.py:[A-Za-z_]\w*")
+
+
+def load_subject(
+    subject: Subject,
+    *,
+    options: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    device: str = "cpu",
+) -> Prepared:
+    """A subject made ready: a registered name, "file.py:function" (relative to `folder`), a model or its factory.
+
+    The option `quantiser` ("mse" or "minmax") belongs to every subject, the others are the factory's own. Raises
+    MooFsError on an unknown name or option and on a model that does not fit its tasks and data.
+    """
+    wanted = dict(options or {})
+    quantiser = wanted.pop("quantiser", "mse")
+    if isinstance(subject, SplitModel | AnalyticModel):
+        return Prepared(subject, device=device, quantiser=quantiser)
+    factory = factory_of(subject, folder=folder) if isinstance(subject, str) else subject
+    known = registry.options_of(factory, reserved=("device",))
+    for name in wanted:
+        if name not in known:
+            raise MooFsError(f"subject '{subject}': no option '{name}'{did_you_mean(name, [*known, 'quantiser'])}")
+    model = factory(device, **wanted)
+    if not isinstance(model, SplitModel | AnalyticModel):
+        raise MooFsError(f"subject '{subject}': wanted a moo_fs.SplitModel from it, got {type(model).__name__}")
+    return Prepared(model, device=device, quantiser=quantiser)
+
+
+def factory_of(reference: str, *, folder: Path | None = None) -> Callable[..., Any]:
+    """The factory behind a registered name or "file.py:function"."""
+    if FILE.fullmatch(reference):
+        return registry.from_file(reference, folder=folder or Path(), kind="subject")  # type: ignore[no-any-return]
+    return registry.subjects.load(reference)  # type: ignore[no-any-return]
+
+
+def load_measure(reference: str, *, folder: Path | None = None) -> registry.Measure:
+    """The measure behind a registered name or "file.py:function"."""
+    if FILE.fullmatch(reference):
+        return registry.as_measure(registry.from_file(reference, folder=folder or Path(), kind="measure"))
+    return registry.as_measure(registry.measures.load(reference))

@@ -1,0 +1,269 @@
+"""From a measure to scores: collect what it needs from the heads, in batches, and count what that costs."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from moo_fs.contracts import Floats, MooFsError, did_you_mean
+from moo_fs.losses import loss_of_images
+from moo_fs.registry import Measure, options_of
+from moo_fs.seeds import stream
+from moo_fs.split import Batch
+from moo_fs.tasks import Task
+
+BATCH = 32
+# Our choice: forward and backward together cost three forward passes.
+GRADIENT_PASSES = 3
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a measure says of one subject.
+
+    Attributes:
+        values: (channel, task), higher = matters more, no scale promised.
+        null: (task,), the mean under permuted labels, or None if none was asked for.
+        seconds: wall-clock time, collecting included.
+        head_passes: images x passes of all heads: one head alone counts 1 / tasks, a gradient 3 forward passes.
+        samples: images of the fit part that were used.
+    """
+
+    values: Floats
+    null: Floats | None
+    seconds: float
+    head_passes: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """What scores are computed from: the whole fit part.
+
+    `features` (image, channel, h, w), `targets` {task: (image, ...)}, `means` (channel,) over the fit part,
+    `image_size` (height, width) of the input, `weights` of the layer that makes the channels (channel, ...), if known.
+    """
+
+    heads: Mapping[str, nn.Module]
+    tasks: Sequence[Task]
+    features: Tensor
+    targets: Mapping[str, Tensor]
+    means: Tensor
+    image_size: tuple[int, int] | None = None
+    weights: Tensor | None = None
+
+
+@dataclass
+class _Runner:
+    """Runs the heads on the device where they are and counts their passes."""
+
+    source: Source
+    passes: float = field(default=0.0)
+
+    def forward(self, features: Tensor, task: Task) -> Tensor:
+        """Output of one head without a graph."""
+        self.passes += len(features) / len(self.source.tasks)
+        head = self.source.heads[task.name]
+        with torch.no_grad():
+            output: Tensor = head(features.to(_device(head, features)))
+        return output.to(features.device)
+
+    def gradient(self, features: Tensor, targets: Tensor, task: Task) -> tuple[Tensor, Tensor]:
+        """Output of one head and the gradient of its summed per-image loss by the features."""
+        self.passes += GRADIENT_PASSES * len(features) / len(self.source.tasks)
+        head = self.source.heads[task.name]
+        # Only the features' own gradient is asked for: nothing is left on the head's parameters.
+        inputs = features.to(_device(head, features)).detach().clone().requires_grad_()
+        with torch.enable_grad():
+            output = head(inputs)
+            loss = loss_of_images(task, output, targets.to(inputs.device), summed=True).sum()
+            (gradient,) = torch.autograd.grad(loss, inputs)
+        return output.detach().to(features.device), gradient.to(features.device)
+
+    def ablate(self, features: Tensor, targets: Mapping[str, Tensor]) -> Callable[[str, Any], Tensor]:
+        """`(task, dropped (channel,) bool) -> loss (sample,)` with the dropped channels at their means."""
+        tasks = {task.name: task for task in self.source.tasks}
+        means = self.source.means.to(features).reshape(1, -1, 1, 1)
+
+        def loss(task: str, dropped: Any) -> Tensor:
+            if task not in tasks:
+                raise MooFsError(f"ablate: no task '{task}'{did_you_mean(task, tasks)}")
+            mask = torch.as_tensor(dropped, dtype=torch.bool)
+            if mask.shape != (features.shape[1],):
+                raise MooFsError(f"ablate: wanted dropped of shape ({features.shape[1]},), got {tuple(mask.shape)}")
+            parts = []
+            for at in range(0, len(features), BATCH):
+                filled = torch.where(mask.to(features.device).reshape(1, -1, 1, 1), means, features[at : at + BATCH])
+                output = self.forward(filled, tasks[task])
+                parts.append(loss_of_images(tasks[task], output, targets[task][at : at + BATCH]))
+            return torch.cat(parts)
+
+        return loss
+
+
+def score(
+    measure: Measure, source: Source, *, seed: int, options: Mapping[str, Any] | None = None, batch_size: int = BATCH
+) -> Scores:
+    """Scores of `measure` on one block's draw: a random half of the fit images (at least 2), set by `seed`.
+
+    The gradients are of the per-image loss summed over an image's valid pixels (squared error for values and image,
+    cross-entropy for classes: our choice, the same weights as in the pooled loss), `ablate` returns its mean over them.
+    A measure that is not per task gives every task the same column, unless it returns (channel, task) by itself.
+
+    Raises:
+        MooFsError: if an option is unknown, the measure needs what the source does not have, or its result has the
+            wrong shape or is not finite.
+    """
+    chosen = dict(options or {})
+    _check_options(measure, chosen)
+    _check_needs(measure, source)
+    if "rng" in inspect.signature(measure.function).parameters:
+        chosen["rng"] = stream(seed, "scores")
+    drawn = draw(len(source.features), seed)
+    start = time.perf_counter()
+    runner = _Runner(source)
+    with _evaluating(source.heads):
+        if measure.whole:
+            values, null = _called(measure, _joined(measure, source, runner, drawn, batch_size), chosen)
+        else:
+            values, null = _averaged(measure, _batches(measure, source, runner, drawn, batch_size), chosen)
+    return Scores(values, null, time.perf_counter() - start, runner.passes, len(drawn))
+
+
+def draw(images: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Indices, sorted, of the fit images of block `seed`: a random half, never fewer than 2 (or than there are)."""
+    count = min(images, max(2, images // 2))
+    return np.sort(stream(seed, "fit-draw").choice(images, count, replace=False))
+
+
+def _batches(
+    measure: Measure, source: Source, runner: _Runner, drawn: np.ndarray[Any, np.dtype[np.int64]], size: int
+) -> Iterator[Batch]:
+    """What the measure needs of the drawn images, in batches."""
+    for at in range(0, len(drawn), size):
+        index = torch.from_numpy(drawn[at : at + size])
+        features = source.features[index]
+        targets = {task.name: source.targets[task.name][index] for task in source.tasks} if source.targets else {}
+        outputs, gradients = {}, {}
+        for task in source.tasks:
+            if "gradients" in measure.needs:
+                outputs[task.name], gradients[task.name] = runner.gradient(features, targets[task.name], task)
+            elif "outputs" in measure.needs:
+                outputs[task.name] = runner.forward(features, task)
+        yield Batch(
+            features,
+            tasks=tuple(source.tasks),
+            outputs=outputs,
+            targets=targets if "targets" in measure.needs else {},
+            gradients=gradients,
+            ablate=runner.ablate(features, targets) if "ablate" in measure.needs else None,
+            image_size=source.image_size,
+            weights=source.weights if "weights" in measure.needs else None,
+        )
+
+
+def _joined(
+    measure: Measure, source: Source, runner: _Runner, drawn: np.ndarray[Any, np.dtype[np.int64]], size: int
+) -> Batch:
+    """Everything that was drawn as one batch."""
+    parts = list(_batches(measure, source, runner, drawn, size))
+    index = torch.from_numpy(drawn)
+    features = source.features[index]
+    targets = {name: target[index] for name, target in source.targets.items()}
+    return replace(
+        parts[0],
+        features=features,
+        outputs={name: torch.cat([part.outputs[name] for part in parts]) for name in parts[0].outputs},
+        targets=targets if "targets" in measure.needs else {},
+        gradients={name: torch.cat([part.gradients[name] for part in parts]) for name in parts[0].gradients},
+        ablate=runner.ablate(features, targets) if "ablate" in measure.needs else None,
+    )
+
+
+def _averaged(measure: Measure, batches: Iterator[Batch], options: dict[str, Any]) -> tuple[Floats, Floats | None]:
+    total, nulls, samples = None, None, 0
+    for batch in batches:
+        values, null = _called(measure, batch, options)
+        weight = len(batch.features)
+        total = values * weight if total is None else total + values * weight
+        nulls = null if null is None else null * weight + (0.0 if nulls is None else nulls)
+        samples += weight
+    if total is None:
+        raise MooFsError(f"measure '{measure.name}': the fit part has no images")
+    return total / samples, None if nulls is None else nulls / samples
+
+
+def _called(measure: Measure, batch: Batch, options: dict[str, Any]) -> tuple[Floats, Floats | None]:
+    """Checked scores (channel, task) of one batch, and the null (task,) of a measure that returns (values, null)."""
+    channels, tasks = batch.features.shape[1], len(batch.tasks)
+    if measure.per_task:
+        columns = [_array(measure, measure.function(batch, task.name, **options)) for task in batch.tasks]
+        for task, column in zip(batch.tasks, columns, strict=True):
+            _check_result(measure, column, (channels,), f" for task '{task.name}'")
+        return np.stack(columns, axis=1), None
+    found = measure.function(batch, **options)
+    raw, null = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
+    values = _array(measure, raw)
+    _check_result(measure, values, (channels, tasks) if values.ndim == 2 else (channels,), "")
+    if values.ndim == 1:
+        values = np.repeat(values[:, None], tasks, axis=1)
+    return values, None if null is None else _array(measure, null)
+
+
+def _array(measure: Measure, values: Any) -> Floats:
+    try:
+        return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise MooFsError(
+            f"measure '{measure.name}': wanted a tensor of scores (channel,), got {type(values).__name__}"
+        ) from error
+
+
+def _check_result(measure: Measure, values: Floats, shape: tuple[int, ...], where: str) -> None:
+    if values.shape != shape:
+        raise MooFsError(f"measure '{measure.name}': wanted scores of shape {shape}{where}, got {values.shape}")
+    if not np.isfinite(values).all():
+        channel = int(np.argwhere(~np.isfinite(values))[0][0])
+        raise MooFsError(f"measure '{measure.name}': wanted finite scores{where}, got {values[channel]} for channel {channel}")
+
+
+def _check_options(measure: Measure, options: Mapping[str, Any]) -> None:
+    known = options_of(measure.function, reserved=("batch", "task", "rng"))
+    for name in options:
+        if name not in known:
+            hint = did_you_mean(name, known) or "; it has no options"
+            raise MooFsError(f"measure '{measure.name}': no option '{name}'{hint}")
+
+
+def _check_needs(measure: Measure, source: Source) -> None:
+    if "weights" in measure.needs and source.weights is None:
+        raise MooFsError(f"measure '{measure.name}': needs weights, but the layer that makes the channels is not known")
+    missing = [task.name for task in source.tasks if task.name not in source.targets]
+    if missing and {"targets", "gradients", "ablate"} & set(measure.needs):
+        raise MooFsError(f"measure '{measure.name}': needs targets of task '{missing[0]}', which the fit part lacks")
+
+
+def _device(head: nn.Module, features: Tensor) -> torch.device:
+    parameter = next(head.parameters(), None)
+    return features.device if parameter is None else parameter.device
+
+
+@contextmanager
+def _evaluating(heads: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Evaluation mode inside; every module's own mode is restored afterwards."""
+    modes = [(module, module.training) for head in heads.values() for module in head.modules()]
+    try:
+        for module, _ in modes:
+            module.training = False
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

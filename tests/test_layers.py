@@ -1,0 +1,69 @@
+"""A module imports only from lower layers; siblings in a layer never import one another."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "moo_fs"
+LAYERS = [
+    "contracts seeds",
+    "registry",
+    "tasks split decoding information fronts",
+    "space indicators coding outcomes study trials model_checks agreement",
+    "measures subjects optimisers engine oracle scoring store archive",
+    "evaluator",
+    "problem",
+    "loading execute workers results",
+    "api tables figures pick",
+    "launch report",
+    "cli bench",
+]
+LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units.split()}
+PARTS_OF = {"neighbours": "information", "journal": "store", "compiled_outcomes": "engine"}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.name.startswith("__"))
+
+
+def unit_of(name: str) -> str:
+    part = name.split(".")[1] if "." in name else ""
+    return PARTS_OF.get(part, part)
+
+
+def imported_units(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "moo_fs":
+            names |= {f"{node.module}.{alias.name}" if node.module == "moo_fs" else node.module for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.startswith("moo_fs.")}
+    return {unit_of(name) for name in names}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_from_lower_layers_only(path):
+    unit = unit_of("moo_fs." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts))
+    assert unit in LEVEL, f"{unit} has no layer: add it to LAYERS"
+    for other in imported_units(path) - {unit}:
+        assert LEVEL[other] < LEVEL[unit], f"{unit} (layer {LEVEL[unit]}) imports {other} (layer {LEVEL[other]})"
+
+
+def test_no_module_is_a_catch_all():
+    forbidden = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
+    assert not [path for path in MODULES if path.stem in forbidden]
+
+
+def test_only_figures_import_a_plotting_library():
+    drawing = [path for path in MODULES if {"matplotlib", "seaborn"} & external(path)]
+    assert {unit_of("moo_fs." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts)) for path in drawing} <= {
+        "figures"
+    }
+
+
+def external(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+    return found
