@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch.nn import functional
 
 from moo_fs.contracts import Floats, MooFsError, did_you_mean
@@ -40,8 +40,8 @@ def discrete_mutual_information(
 ) -> float:
     """Mutual information in nats between `x` (sample, dimension) and integer `labels` (sample,).
 
-    `psi(N) - <psi(N_y)> + <psi(k~)> - <psi(m)>`: see `moo_fs.neighbours.information_of_labels`. Not clipped: independent
-    labels give values around 0, also negative ones. Exactly 0 for a constant `x`.
+    `psi(N) - <psi(N_y)> + <psi(k~)> - <psi(m)>`: see `moo_fs.neighbours.information_of_labels`. Not clipped:
+    independent labels give values around 0, also negative ones. Exactly 0 for a constant `x`.
     Ross, B. C. (2014), "Mutual information between discrete and continuous data sets".
 
     Args:
@@ -100,7 +100,7 @@ def pair_mutual_information(
     queries: int | None = None,
     rng: np.random.Generator | None = None,
 ) -> Floats:
-    """Mutual information (channel, task) in nats between `points` (channel, dimension, pair) and `labels` (task, pair)."""
+    """Mutual information (channel, task) in nats of `points` (channel, dimension, pair) and `labels` (task, pair)."""
     grouped, drawn = _prepare(labels, neighbours, transform, queries, rng)
     return np.stack(
         [
@@ -153,7 +153,8 @@ def _output_maps(output: ArrayLike | torch.Tensor, kind: str) -> torch.Tensor:
         values = values[:, :, None, None]
     if values.ndim != 4 or not values.numel():
         raise MooFsError(
-            f"output: wanted (sample, feature[, H, W]) for kind '{kind}', values (sample[, H, W]), got {tuple(values.shape)}"
+            f"output: wanted (sample, feature[, H, W]), or (sample[, H, W]) for values, of kind '{kind}', "
+            f"got shape {tuple(values.shape)}"
         )
     return values.softmax(dim=1) if kind == "classes" else values
 

@@ -232,7 +232,9 @@ def _check_result(measure: Measure, values: Floats, shape: tuple[int, ...], wher
         raise MooFsError(f"measure '{measure.name}': wanted scores of shape {shape}{where}, got {values.shape}")
     if not np.isfinite(values).all():
         channel = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise MooFsError(f"measure '{measure.name}': wanted finite scores{where}, got {values[channel]} for channel {channel}")
+        raise MooFsError(
+            f"measure '{measure.name}': wanted finite scores{where}, got {values[channel]} for channel {channel}"
+        )
 
 
 def _check_options(measure: Measure, options: Mapping[str, Any]) -> None:

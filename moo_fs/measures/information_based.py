@@ -1,0 +1,107 @@
+"""Importance as information about what the network puts out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from moo_fs.contracts import Floats, MooFsError
+from moo_fs.information import cluster_outputs, cut, pair_mutual_information
+from moo_fs.registry import measure
+from moo_fs.split import Batch
+from moo_fs.tasks import Task
+
+
+class WithNull(NamedTuple):
+    """Scores (channel, task) and their mean under permuted labels (task,)."""
+
+    values: Floats
+    null: Floats
+
+
+@measure("mutual-information", needs=("features", "outputs"), whole=True)
+def mutual_information(
+    batch: Batch,
+    *,
+    rng: np.random.Generator,
+    patch: int = 2,
+    clusters: int | None = None,
+    neighbours: int = 3,
+    pairs: int = 3000,
+    transform: str = "rank",
+    queries: int | None = None,
+    permutations: int = 0,
+) -> Floats | WithNull:
+    r"""$I(X_i; Y_j)$ in nats: a patch of channel i against the cluster of the aligned patch of the model's output j.
+
+    Ranjbar Alvar, S., Bajić, I. V. (2024), "Compressive feature selection for remote visual multi-task inference"; the
+    estimator is Ross's (`moo_fs.information`), and every number below is our choice. About 0 (also slightly negative)
+    for a channel that says nothing, exactly 0 for a constant one, at most the entropy of the clusters.
+    Cost: one pass of all heads an image, then `pairs`^2 distances a channel, shared by the tasks.
+
+    Args:
+        batch: features and outputs of all images drawn.
+        rng: draws the pairs, the k-means start and the permutations.
+        patch: side of a feature patch; the output's patch is as many times larger as the output is.
+        clusters: of each task's output patches; None for min(64, output patches used // 20), at least 2.
+        neighbours: k of the estimator.
+        pairs: patch pairs drawn, the same ones for every channel and task; 3000 is fast, 5000 and more is steadier.
+        transform: "rank", "standard" or "none".
+        queries: average over this many of the pairs instead of all.
+        permutations: label permutations for the null's mean (task,), over channels and permutations; 0 for none.
+    """
+    _check(batch, patch=patch, clusters=clusters, pairs=pairs, permutations=permutations)
+    points = cut(batch.features.numpy(), patch)
+    count = points.shape[2]
+    drawn = np.sort(rng.choice(count, min(pairs, count), replace=False))
+    share = len(drawn) / count
+    labels = np.stack([_labels(batch, task, patch, clusters, share, rng).reshape(-1)[drawn] for task in batch.tasks])
+    rows = np.concatenate([labels, *[rng.permuted(labels, axis=1) for _ in range(permutations)]])
+    found = pair_mutual_information(
+        points[:, :, drawn], rows, neighbours=neighbours, transform=transform, queries=queries, rng=rng
+    )
+    values, null = found[:, : len(labels)], found[:, len(labels) :]
+    if not permutations:
+        return values
+    return WithNull(values, null.reshape(len(null), permutations, len(labels)).mean((0, 1)))
+
+
+def _labels(
+    batch: Batch, task: Task, patch: int, clusters: int | None, share: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Labels (sample, h // patch, w // patch) of a task; an output without space labels all patches of its image."""
+    height, width = batch.features.shape[2] // patch, batch.features.shape[3] // patch
+    output, side = batch.outputs[task.name], 1
+    space = output.shape[1:] if task.kind == "values" and output.ndim == 3 else output.shape[2:]
+    if len(space) == 2 and max(space) > 1:
+        side = max(1, round(patch * space[0] / batch.features.shape[2]))
+        output = _aligned(output, task, patch, side, batch.features.shape[2:])
+    # As many of the output's patches as are used count; without space there is one an image, and all are used.
+    patches = int(share * len(output) * height * width) if len(space) == 2 and max(space) > 1 else len(output)
+    wanted = max(2, min(64, patches // 20)) if clusters is None else clusters
+    found = cluster_outputs(output, kind=str(task.kind), patch=side, clusters=wanted, rng=rng)
+    return np.broadcast_to(found, (len(output), height, width))
+
+
+def _aligned(output: torch.Tensor, task: Task, patch: int, side: int, size: torch.Size) -> torch.Tensor:
+    """The output with exactly `side` pixels for `patch` positions of the feature map, in both directions."""
+    wanted = (size[0] * side // patch, size[1] * side // patch)
+    if task.kind == "values" and output.ndim == 3:
+        return output if output.shape[1:] == wanted else functional.adaptive_avg_pool2d(output[:, None], wanted)[:, 0]
+    return output if output.shape[2:] == wanted else functional.adaptive_avg_pool2d(output, wanted)
+
+
+def _check(batch: Batch, *, patch: int, clusters: int | None, pairs: int, permutations: int) -> None:
+    largest = min(batch.features.shape[2:])
+    if not 1 <= patch <= largest:
+        raise MooFsError(f"measure 'mutual-information': wanted patch from 1 to {largest}, the map's side, got {patch}")
+    if pairs < 20:
+        raise MooFsError(f"measure 'mutual-information': wanted at least 20 pairs, got {pairs}")
+    if clusters is not None and clusters < 2:
+        raise MooFsError(f"measure 'mutual-information': wanted at least 2 clusters, got {clusters}")
+    if permutations < 0:
+        raise MooFsError(f"measure 'mutual-information': wanted permutations of 0 or more, got {permutations}")
