@@ -1,0 +1,27 @@
+"""The search algorithms that ship with the package, by name: each asks for allocations and is told objectives.
+
+An optimiser is a class `X(problem, rng, **options)` with `ask() -> (batch, channel)` int8 bits and
+`tell(bits, objectives (batch, objective))`. It never looks at a budget and is a function of its generator and of what
+it was told, so a run is resumed by asking and telling again. Class attributes: `uses_scores` (whether importance scores
+can change what it asks) and `encoding` ("bits", or "decoding": a few parameters decoded by the scores).
+"""
+
+from __future__ import annotations
+
+from moo_fs import registry
+
+BUILTIN = {
+    "random": ("moo_fs.optimisers.sampling:Random", "allocations without any knowledge, at random levels of total bits"),
+    "nsga2": ("moo_fs.optimisers.genetic:Nsga2", "pymoo's NSGA-II on bits, seeded and guided by the scores"),
+    "tpe": ("moo_fs.optimisers.bayesian:Tpe", "Optuna's multivariate TPE on task weights, lambda and gamma"),
+    "lagrangian": (
+        "moo_fs.optimisers.lagrangian:Lagrangian",
+        "sensitivities refitted to all evaluations, swept over task weights and lambda, with local moves",
+    ),
+}
+
+
+def register() -> None:
+    """Put the built-in optimisers into the registry; harmless when repeated."""
+    for name, (target, about) in BUILTIN.items():
+        registry.optimisers.add(name, target, about=about)
