@@ -150,44 +150,42 @@ class _Run:
 
     def _evaluated(self, bits: Bits, parameters: Sequence[Mapping[str, float] | None]) -> list[Row]:
         """The next few rows of `bits` (batch, channel), evaluated where they are new, and recorded."""
-        first = self._fresh(bits)
+        fresh, count = self._portion(bits)
         started = time.perf_counter()
-        values = self._objectives(bits[list(first.values())]) if first else np.empty((0, len(self.trials.names)))
-        seconds = (time.perf_counter() - started) / max(1, len(first))
-        new, rows, taken, asks = iter(values), [], len(self.trials), self.asks
-        numbers: dict[bytes, int] = {}
-        for at, row_bits in enumerate(bits):
-            key = row_bits.tobytes()
-            number = numbers.get(key, self.trials.find(row_bits))
-            if (
-                asks == ASKS_PER_EVALUATION * self.budget
-                or taken == self.budget
-                or (number is None and key not in first)
-            ):
-                break
-            if number is None:
-                numbers[key] = taken
-                rows.append(Row(row_bits, next(new), seconds, NEW, parameters[at]))
-                taken += 1
+        values = self._objectives(bits[list(fresh.values())])
+        seconds = (time.perf_counter() - started) / max(1, len(fresh))
+        numbers = {key: len(self.trials) + at for at, key in enumerate(fresh)}
+        rows = []
+        for at, row in enumerate(bits[:count]):
+            key = row.tobytes()
+            if fresh.get(key) == at:
+                rows.append(Row(row, values[numbers[key] - len(self.trials)], seconds, NEW, parameters[at]))
+            elif key in numbers:
+                rows.append(Row(row, values[numbers[key] - len(self.trials)], 0.0, numbers[key], parameters[at]))
             else:
-                known = values[number - len(self.trials)] if key in numbers else self.trials.objectives_of(number)
-                rows.append(Row(row_bits, known, 0.0, number, parameters[at]))
-            asks += 1
+                number = self.trials.number_of(row)
+                rows.append(Row(row, self.trials.objectives_of(number), 0.0, number, parameters[at]))
         self._record(rows)
         return rows
 
-    def _fresh(self, bits: Bits) -> dict[bytes, int]:
-        """Where in `bits` the next new allocations first stand: at most a chunk, and what budget and asks allow."""
+    def _portion(self, bits: Bits) -> tuple[dict[bytes, int], int]:
+        """(where in `bits` the next new allocations first stand, rows up to the last of them).
+
+        A chunk at most, so that little is lost to an interruption, and no more than budget and asks allow.
+        """
         room = min(CHUNK, self.budget - len(self.trials))
-        first: dict[bytes, int] = {}
-        for at, row in enumerate(bits[: ASKS_PER_EVALUATION * self.budget - self.asks]):
-            if len(first) == room:
-                break
-            if row.tobytes() not in first and self.trials.find(row) is None:
-                first[row.tobytes()] = at
-        return first
+        asks = bits[: ASKS_PER_EVALUATION * self.budget - self.asks]
+        fresh: dict[bytes, int] = {}
+        for at, row in enumerate(asks):
+            if row.tobytes() not in fresh and row not in self.trials:
+                fresh[row.tobytes()] = at
+            if len(fresh) == room:
+                return fresh, at + 1
+        return fresh, len(asks)
 
     def _objectives(self, bits: Bits) -> Floats:
+        if not len(bits):
+            return np.empty((0, len(self.trials.names)))
         values = six_digits(self.problem.evaluate(bits))
         if values.shape != (len(bits), len(self.trials.names)):
             wanted = (len(bits), len(self.trials.names))
@@ -229,7 +227,7 @@ def execute(
     on_progress: Callable[[int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> RunOutcome:
-    """Run until `budget` distinct allocations are evaluated; what the recorder holds already is replayed, not evaluated.
+    """Run until `budget` distinct allocations are evaluated; what the recorder holds already is replayed.
 
     `optimiser` must be a new one, from the same random stream as when the run began. The run also ends after
     5 x budget asks, after 20 batches in a row without a new allocation, or when `ask()` returns nothing. A budget that

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from optuna.storages.journal import BaseJournalBackend, BaseJournalFileLock, JournalFileBackend
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
 from moo_fs.contracts import RunError
 
@@ -59,7 +59,7 @@ def is_held(path: Path) -> bool:
     return False
 
 
-class FlockLock(BaseJournalFileLock):
+class FlockLock:
     """Lock of Optuna's journal on `fcntl.flock`: released by the kernel when its holder dies."""
 
     def __init__(self, path: Path) -> None:

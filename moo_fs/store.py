@@ -7,7 +7,7 @@ for is kept in order, repeats too (marked `repeat_of`), so that a run is resumed
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +41,12 @@ class Row:
 class Recorder:
     """The stored rows of one run; `history` is what was there when it was opened."""
 
-    def __init__(self, study: optuna.Study, *, where: str, synced: AbstractContextManager[None] | Any = None) -> None:
+    def __init__(
+        self, study: optuna.Study, *, where: str, synced: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
         self.where = where
         self._study = study
-        self._synced = synced or nullcontext
+        self._synced = synced
         self.history: list[Row] = [_row(trial) for trial in study.get_trials(deepcopy=False)]
         self._trials = sum(row.repeat_of == NEW for row in self.history)
 
@@ -135,7 +137,7 @@ def open_run(
         for name, value in spec.labels.items():
             if opened.user_attrs.get(name) != value:
                 opened.set_user_attr(name, value)
-        yield Recorder(opened, where=where, synced=journal.synced if journal else None)
+        yield Recorder(opened, where=where, synced=journal.synced if journal else nullcontext)
     finally:
         lock.release()
 

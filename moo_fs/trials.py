@@ -54,9 +54,12 @@ class Trials:
         self._parameters.append(dict(parameters or {}))
         return number
 
-    def find(self, bits: Bits) -> int | None:
-        """The trial that evaluated this allocation (channel,), or None."""
-        return self._number.get(bits.astype(np.int8).tobytes())
+    def __contains__(self, bits: Bits) -> bool:
+        return bits.astype(np.int8).tobytes() in self._number
+
+    def number_of(self, bits: Bits) -> int:
+        """The trial that evaluated this allocation (channel,); raises KeyError if none did."""
+        return self._number[bits.astype(np.int8).tobytes()]
 
     def objectives_of(self, trial: int) -> Floats:
         """Objectives (objective,) of one trial."""

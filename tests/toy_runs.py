@@ -1,0 +1,93 @@
+"""A toy problem and optimiser, and a program that executes one run of them: killed and resumed by the tests."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from moo_fs.execute import RunOutcome, execute
+from moo_fs.plugins import PluginSpec
+from moo_fs.seeds import stream
+from moo_fs.space import Space
+from moo_fs.store import open_run
+from moo_fs.study import RunSpec
+
+OBJECTIVES = ("rate", "a", "b")
+CHANNELS = 6
+
+
+def spec(optimiser: str = "climber", seed: int = 0) -> RunSpec:
+    return RunSpec(PluginSpec("toy"), PluginSpec("random"), PluginSpec(optimiser), seed)
+
+
+def space(channels: int = CHANNELS) -> Space:
+    rng = np.random.default_rng(7)
+    depths = np.arange(9)
+    error = np.repeat(4.0 ** -depths[None], channels, axis=0)
+    rate = rng.uniform(0.5, 1.5, (channels, 1)) * depths**0.8
+    return Space(OBJECTIVES, error, rate, rng.uniform(0, 1, (channels, 2)))
+
+
+class ToyProblem:
+    """Additive distortions; `pause` seconds an allocation; `calls` counts allocations evaluated."""
+
+    def __init__(self, channels: int = CHANNELS, pause: float = 0.0) -> None:
+        self.space = space(channels)
+        self.pause = pause
+        self.calls = 0
+
+    def evaluate(self, bits: np.ndarray) -> np.ndarray:
+        time.sleep(self.pause * len(bits))
+        self.calls += len(bits)
+        error = self.space.error[np.arange(self.space.channels), bits]
+        return np.column_stack([self.space.rate_of(bits), error @ self.space.scores / self.space.scores.sum(0)])
+
+
+class Climber:
+    """Moves around the best rows so far, so that what it asks depends on every told number; many repeats."""
+
+    def __init__(self, problem: Space, rng: np.random.Generator, *, batch: int = 7) -> None:
+        self.problem, self.rng, self.batch = problem, rng, batch
+        self.bits = np.zeros((0, problem.channels), np.int8)
+        self.values = np.zeros((0, len(problem.objectives)))
+
+    def ask(self) -> np.ndarray:
+        if not len(self.bits):
+            return self.rng.integers(0, 4, (self.batch, self.problem.channels)).astype(np.int8)
+        best = self.bits[np.argsort(self.values @ self.rng.dirichlet(np.ones(self.values.shape[1])))[:3]]
+        parents = best[self.rng.integers(0, len(best), self.batch)].astype(int)
+        moves = self.rng.integers(-1, 2, parents.shape) * (self.rng.random(parents.shape) < 0.4)
+        return np.clip(parents + moves, 0, 8).astype(np.int8)
+
+    def tell(self, bits: np.ndarray, objectives: np.ndarray) -> None:
+        self.bits = np.concatenate([self.bits, bits])
+        self.values = np.concatenate([self.values, objectives])
+
+
+class Memory:
+    """A recorder that keeps nothing on disk."""
+
+    where = "memory"
+
+    def __init__(self, history=()) -> None:
+        self.history, self.rows, self.states = list(history), list(history), []
+
+    def record(self, rows, ranges=None) -> None:
+        self.rows += rows
+
+    def close(self, state: str) -> None:
+        self.states.append(state)
+
+
+def run_toy(folder: Path, *, budget: int, pause: float = 0.0, storage: str | None = None, **changes) -> RunOutcome:
+    problem = ToyProblem(pause=pause)
+    with open_run(spec(), study="toy", objectives=OBJECTIVES, folder=folder, storage=storage) as recorder:
+        optimiser = Climber(problem.space, stream(0, "optimiser"))
+        return execute(spec(), problem, optimiser, recorder, budget=budget, **changes)
+
+
+if __name__ == "__main__":
+    run_toy(Path(sys.argv[1]), budget=int(sys.argv[2]), pause=float(sys.argv[3]))
