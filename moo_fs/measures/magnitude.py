@@ -25,7 +25,8 @@ def l2_norm(batch: Batch) -> torch.Tensor:
     Li, H. et al. (2017), "Pruning filters for efficient ConvNets", with feature maps in the place of filters.
     Cost: one pass over the features, no head.
     """
-    return torch.linalg.vector_norm(batch.features, dim=(2, 3)).mean(0)
+    norms: torch.Tensor = torch.linalg.vector_norm(batch.features, dim=(2, 3))
+    return norms.mean(0)
 
 
 @measure("variance", whole=True)

@@ -1,0 +1,173 @@
+"""Scoring collects what a measure declares to need, no more, and checks what comes back."""
+
+from dataclasses import replace
+
+import numpy as np
+import planted
+import pytest
+import torch
+from torch.nn import functional
+
+from moo_fs import MooFsError
+from moo_fs.losses import loss_of_images
+from moo_fs.registry import Measure
+from moo_fs.scoring import draw, score
+from moo_fs.tasks import Task
+
+
+@pytest.fixture
+def source():
+    return planted.source(images=11)
+
+
+def seen_by(source, *needs, per_task=False, whole=False):
+    """The batches that a measure with these needs gets."""
+    batches = []
+
+    def spy(batch, *task):
+        batches.append(batch)
+        return torch.zeros(planted.CHANNELS)
+
+    score(Measure("spy", spy, needs, per_task, whole), source, seed=0, batch_size=3)
+    return batches
+
+
+def test_the_draw_is_half_of_the_images_at_least_two_and_moves_with_the_seed():
+    assert len(draw(40, 0)) == 20
+    assert len(draw(3, 0)) == 2
+    assert len(draw(1, 0)) == 1
+    assert len(set(draw(40, 0))) == 20
+    assert (draw(40, 0) == draw(40, 0)).all()
+    assert (draw(40, 0) != draw(40, 1)).any()
+
+
+def test_batches_together_are_the_draw(source):
+    batches = seen_by(source, "features")
+    assert [len(batch.features) for batch in batches] == [3, 2]
+    assert torch.equal(torch.cat([batch.features for batch in batches]), source.features[draw(11, 0)])
+
+
+def test_nothing_is_collected_that_was_not_asked_for(source):
+    (batch,) = seen_by(source, "features", whole=True)
+    assert not batch.outputs
+    assert not batch.targets
+    assert not batch.gradients
+    assert batch.ablate is None
+    assert batch.image_size == (32, 32)
+
+
+def test_a_whole_batch_is_its_parts_joined(source):
+    (whole,) = seen_by(source, "features", "outputs", "targets", "gradients", whole=True)
+    parts = seen_by(source, "features", "outputs", "targets", "gradients")
+    for kind in ("outputs", "targets", "gradients"):
+        for task in (task.name for task in planted.TASKS):
+            joined = torch.cat([getattr(part, kind)[task] for part in parts])
+            torch.testing.assert_close(getattr(whole, kind)[task], joined, equal_nan=True)
+
+
+def test_averages_weigh_batches_by_their_samples(source):
+    values = [
+        score(Measure("mean", lambda batch: batch.features.mean((0, 2, 3))), source, seed=0, batch_size=size).values
+        for size in (3, 32)
+    ]
+    np.testing.assert_allclose(*values, rtol=1e-6)
+
+
+def test_gradients_are_of_the_squared_error_summed_over_valid_pixels(source):
+    # depth = 3 x2, so d/dx2 of sum (3 x2 - t)^2 is 6 (3 x2 - t), 0 where t is missing and for all other channels.
+    (batch,) = seen_by(source, "features", "targets", "gradients", whole=True)
+    error = torch.nan_to_num(3 * batch.features[:, 2] - batch.targets["depth"])
+    torch.testing.assert_close(batch.gradients["depth"][:, 2], 6 * error)
+    assert (batch.gradients["depth"][:, [0, 1, 3, 4]] == 0).all()
+
+
+def test_ablating_nothing_is_the_loss_and_ablating_all_is_the_loss_of_the_means(source):
+    (batch,) = seen_by(source, "features", "targets", "ablate", whole=True)
+    means = source.means.reshape(1, -1, 1, 1).expand_as(batch.features)
+    for task in planted.TASKS:
+        head, target = source.heads[task.name].eval(), batch.targets[task.name]
+        for dropped, features in ((False, batch.features), (True, means)):
+            wanted = loss_of_images(task, head(features), target)
+            torch.testing.assert_close(batch.ablate(task.name, np.full(planted.CHANNELS, dropped)), wanted)
+
+
+def test_taylor_predicts_a_small_ablation():
+    # Loss differences to first order: gradient of the summed loss x change = pixels x difference of the mean loss.
+    source = planted.source(images=8)
+    source = replace(source, means=torch.zeros(planted.CHANNELS), features=source.features * 1e-3)
+    (batch,) = seen_by(source, "features", "targets", "gradients", "ablate", whole=True)
+    none, alone = torch.zeros(5, dtype=torch.bool), torch.eye(5, dtype=torch.bool)[2]
+    difference = batch.ablate("depth", alone).double() - batch.ablate("depth", none).double()
+    predicted = -(batch.gradients["depth"] * batch.features)[:, 2].sum((1, 2))
+    valid = (~batch.targets["depth"].isnan()).sum((1, 2))
+    torch.testing.assert_close(difference * valid, predicted.double(), rtol=0.02, atol=1e-3)
+
+
+def test_heads_are_run_in_evaluation_mode_and_left_as_they_were(source):
+    source.heads["reconstruction"].train()
+    source.heads["depth"].eval()
+    before = {name: value.clone() for name, value in source.heads["reconstruction"].state_dict().items()}
+    (batch,) = seen_by(source, "features", "gradients", "ablate", whole=True)
+    assert source.heads["reconstruction"][1].training
+    assert not source.heads["depth"].training
+    for head in source.heads.values():
+        assert all(parameter.grad is None and parameter.requires_grad for parameter in head.parameters())
+    for name, value in source.heads["reconstruction"].state_dict().items():
+        assert torch.equal(value, before[name])
+    assert not batch.features.requires_grad
+
+
+def test_losses_leave_out_what_is_not_valid():
+    labels = torch.tensor([[[0, 255], [1, 255]], [[255, 255], [255, 255]]])
+    logits = torch.randn(2, 2, 2, 2, generator=torch.Generator().manual_seed(0))
+    task = Task("a", kind="classes", classes=2)
+    one = functional.cross_entropy(logits[:1, :, :, 0], labels[:1, :, 0])
+    torch.testing.assert_close(loss_of_images(task, logits, labels), torch.stack([one, torch.tensor(0.0)]))
+    torch.testing.assert_close(loss_of_images(task, logits, labels, summed=True)[0], 2 * one)
+    found = loss_of_images(Task("b", kind="values"), torch.tensor([1.0, 2.0]), torch.tensor([3.0, float("nan")]))
+    torch.testing.assert_close(found, torch.tensor([4.0, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda batch: torch.zeros(3), r"measure 'bad': wanted scores of shape \(5,\), got \(3,\)"),
+        (lambda batch: torch.full((5,), float("nan")), "measure 'bad': wanted finite scores, got nan for channel 0"),
+        (lambda batch: "high", "measure 'bad': wanted a tensor of scores"),
+        (lambda batch: np.zeros((5, 2)), r"wanted scores of shape \(5, 4\), got \(5, 2\)"),
+    ],
+)
+def test_a_result_that_is_no_score_is_refused_by_the_measures_name(function, words, source):
+    with pytest.raises(MooFsError, match=words):
+        score(Measure("bad", function), source, seed=0)
+
+
+def test_a_per_task_result_is_refused_with_the_tasks_name(source):
+    with pytest.raises(MooFsError, match="for task 'segmentation'"):
+        score(Measure("bad", lambda batch, task: torch.zeros(2), per_task=True), source, seed=0)
+
+
+def test_scores_of_channel_and_task_are_taken_as_they_are(source):
+    wanted = np.arange(20.0).reshape(5, 4)
+    found = score(Measure("table", lambda batch: wanted), source, seed=0)
+    np.testing.assert_allclose(found.values, wanted)
+
+
+def test_needs_that_cannot_be_met_are_refused_before_anything_runs(source):
+    with pytest.raises(MooFsError, match="needs weights"):
+        score(Measure("w", lambda batch: 0, ("weights",)), source, seed=0)
+    with pytest.raises(MooFsError, match="needs targets of task 'segmentation'"):
+        score(Measure("t", lambda batch: 0, ("gradients",)), replace(source, targets={}), seed=0)
+
+
+def test_options_reach_the_measure_and_the_generator_is_the_blocks(source):
+    def mine(batch, *, rng, power=1.0):
+        return rng.random(5) * power
+
+    one = score(Measure("mine", mine, whole=True), source, seed=4)
+    twice = score(Measure("mine", mine, whole=True), source, seed=4, options={"power": 2.0})
+    np.testing.assert_allclose(twice.values, 2 * one.values)
+    with pytest.raises(MooFsError, match="measure 'mine': no option 'powr'; did you mean 'power'"):
+        score(Measure("mine", mine, whole=True), source, seed=4, options={"powr": 2.0})
+    with pytest.raises(MooFsError, match="no option 'power'; it has no options"):
+        score(Measure("plain", lambda batch: batch.features.sum((0, 2, 3))), source, seed=4, options={"power": 1})
