@@ -1,0 +1,46 @@
+"""A study's figures, PDF and PNG, from its archive alone. Nothing else in the package imports a plotting library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from moo_fs.figures.allocations import draw_allocations
+from moo_fs.figures.fronts import draw_fronts
+from moo_fs.figures.progress import draw_progress
+from moo_fs.figures.scenes import draw_scenes
+from moo_fs.figures.score_maps import draw_agreement, draw_scores
+from moo_fs.figures.style import save, styled
+from moo_fs.figures.worth import draw_worth
+from moo_fs.results import Results
+
+__all__ = ["CAPTIONS", "figures_of", "write_figures"]
+
+CAPTIONS = {
+    "fronts": "Fronts on the test part, over all measures and blocks of each optimiser, with both baselines.",
+    "hypervolume-by-measure": "Hypervolume over evaluations: median over blocks, band from lowest to highest; by measure.",
+    "hypervolume-by-optimiser": "Hypervolume over evaluations: median over blocks, band from lowest to highest; by optimiser.",
+    "worth-searching": "Channels ranked by each task's measured sensitivity, and distortion over rate beside the baselines.",
+    "allocations": "Allocations along the front, from low rate to high.",
+    "scores": "Scores of every channel for every task, medians over blocks, negative ones shown as 0.",
+    "agreement": "Rank agreement between measures.",
+    "scenes": "Test scenes at several rates.",
+}
+_DRAWERS = (draw_fronts, draw_progress, draw_worth, draw_allocations, draw_scores, draw_agreement, draw_scenes)
+
+
+def figures_of(results: Results) -> dict[str, Figure]:
+    """Every figure that this archive has data for, by name; draw on them only inside `style.styled`."""
+    return {name: figure for draw in _DRAWERS for name, figure in draw(results).items()}
+
+
+def write_figures(results: Results, folder: Path, made_from: str) -> list[Path]:
+    """Write each figure as PDF and PNG into `folder`; returns the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with styled():
+        return [
+            path
+            for name, figure in figures_of(results).items()
+            for path in save(figure, folder / name, made_from, CAPTIONS[name])
+        ]

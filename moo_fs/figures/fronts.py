@@ -1,0 +1,100 @@
+"""The fronts on the test part: every pair of objectives, and distortion over rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from moo_fs.contracts import Floats
+from moo_fs.figures.style import PALETTE, RATE, WIDTH, baseline_style, handle, log_rate, new_figure, tidy
+from moo_fs.fronts import non_dominated
+from moo_fs.results import Results, union_on_test, values_of
+
+BAND = (0.4, 0.6)  # of the rate of uniform 1 bit: where tasks are shown against one another
+MARKERS = "o^sDvP<X>*"
+
+
+def draw_fronts(results: Results) -> dict[str, Figure]:
+    """A triangle of panels, one for each pair of objectives; a front an optimiser, over its measures and blocks."""
+    fronts = results.fronts()
+    if fronts.empty:
+        return {}
+    sets = {name: _points(fronts[fronts["optimiser"] == name], results) for name in results.optimisers}
+    bases = {name: values_of(rows, results.objectives, "test") for name, rows in results.baselines.groupby("baseline")}
+    size = len(results.objectives) - 1
+    figure = new_figure(min(WIDTH, 2.1 * size + 1.2) if size > 1 else 3.4)
+    grid = figure.subplots(size, size, squeeze=False)
+    for row in range(size):
+        for column in range(size):
+            axes = grid[row, column]
+            if column > row:
+                tidy(axes)
+                continue
+            _panel(axes, results, sets, bases, (column, row + 1))
+            _label(axes, results, (column, row + 1), outer=(row == size - 1, column == 0))
+    _legend(figure, results, bases, size)
+    return {"fronts": figure}
+
+
+def rate_span(results: Results) -> tuple[float, float]:
+    """The rates worth looking at, in kbit: from a tenth of uniform 1 bit to the reference."""
+    return float(results.corner[0]) / 10, float(results.reference[0]) * 1.05
+
+
+def envelope(points: Floats) -> Floats:
+    """The non-dominated of (point, 2), sorted by the first coordinate."""
+    kept = points[non_dominated(points)]
+    return kept[np.argsort(kept[:, 0], kind="stable")]
+
+
+def _points(fronts: pd.DataFrame, results: Results) -> Floats:
+    return values_of(union_on_test(fronts, results.objectives), results.objectives, "test")
+
+
+def _panel(axes: Axes, results: Results, sets: dict[str, Floats], bases: dict[str, Floats], pair: tuple[int, int]) -> None:
+    low, high = rate_span(results)
+    against_rate = pair[0] == 0
+    for at, (name, points) in enumerate(sets.items()):
+        colour, marker = PALETTE[at % len(PALETTE)], MARKERS[at % len(MARKERS)]
+        span = (low, high) if against_rate else tuple(share * float(results.corner[0]) for share in BAND)
+        shown = points[(points[:, 0] >= span[0]) & (points[:, 0] <= span[1])][:, list(pair)]
+        axes.plot(*shown.T, linestyle="", marker=marker, markersize=2, alpha=0.3, color=colour, rasterized=True)
+        if len(shown):
+            axes.plot(*envelope(shown).T, color=colour, drawstyle="steps-post", linewidth=1.3, label=name)
+    for name, points in bases.items():
+        order = points[np.argsort(points[:, 0], kind="stable")]
+        axes.plot(*order[:, list(pair)].T, **baseline_style(name), markersize=3.5, linewidth=1, label=name)
+    axes.set_ylim(-0.02, 1.05)
+    if against_rate:
+        log_rate(axes, low, high, labelled=False)
+    else:
+        axes.set_xlim(-0.02, 1.05)
+
+
+def _label(axes: Axes, results: Results, pair: tuple[int, int], outer: tuple[bool, bool]) -> None:
+    bottom, left = outer
+    names = [RATE, *(f"{task} distortion" for task in results.tasks)]
+    if bottom:
+        axes.set_xlabel(names[pair[0]])
+    if left:
+        axes.set_ylabel(names[pair[1]])
+    axes.tick_params(labelbottom=bottom, labelleft=left)
+
+
+def _legend(figure: Figure, results: Results, bases: dict[str, Floats], size: int) -> None:
+    entries: list[Any] = [
+        handle(name, color=PALETTE[at % len(PALETTE)], marker=MARKERS[at % len(MARKERS)], markersize=4)
+        for at, name in enumerate(results.optimisers)
+    ]
+    entries += [handle(name, **baseline_style(name), markersize=4) for name in bases]
+    title = "test part; lines: the best of each pair"
+    if size > 1:
+        low, high = (share * float(results.corner[0]) for share in BAND)
+        title += f"\ntask against task: fronts at {low:.2g} to {high:.2g} kbit,\nbaselines at all rates"
+        figure.legend(handles=entries, title=title, loc="upper right", ncols=1 + (len(entries) > 6))
+    else:
+        figure.legend(handles=entries, title=title, loc="outside right upper")

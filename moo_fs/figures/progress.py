@@ -1,0 +1,125 @@
+"""Hypervolume over evaluations: how soon each optimiser gets where, and whether the measure matters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from moo_fs.contracts import Floats
+from moo_fs.figures.style import baseline_style, handle, line_style, new_figure, tidy
+from moo_fs.indicators import box_volume, hypervolume_curve, normalised_hypervolume
+from moo_fs.results import Results, values_of
+
+POINTS = 40
+COLUMNS = 3
+
+
+def draw_progress(results: Results, *, offset: bool = False) -> dict[str, Figure]:
+    """Two views: a panel a measure with a line an optimiser, and a panel an optimiser with a line a measure.
+
+    Lines are medians over blocks, bands reach from the lowest to the highest block. With `offset` each curve starts at
+    its scoring cost in evaluations.
+    """
+    curves = _curves(results, offset=offset)
+    views = {
+        "hypervolume-by-measure": ("measure", results.measures, "optimiser", results.optimisers),
+        "hypervolume-by-optimiser": ("optimiser", results.optimisers, "measure", results.measures),
+    }
+    return {name: _draw(results, curves, *view, offset=offset) for name, view in views.items()}
+
+
+def grid_of(results: Results) -> list[int]:
+    """Numbers of evaluations at which curves are taken, the last being the longest run's."""
+    longest = int(results.hypervolumes()["evaluations"].max())
+    return sorted({max(1, round(longest * (at + 1) / POINTS)) for at in range(POINTS)})
+
+
+def _curves(results: Results, *, offset: bool) -> dict[tuple[str, str], tuple[Floats, Floats]]:
+    """For each (measure, optimiser) the evaluations (block, point) and hypervolumes (block, point)."""
+    at, box = grid_of(results), box_volume(results.reference)
+    starts = results.hypervolumes().set_index("run")["scoring_evaluations"]
+    found: dict[tuple[str, str], list[tuple[Floats, Floats]]] = {}
+    for run, rows in results.trials.sort_values(["run", "trial"]).groupby("run", sort=False):
+        values = hypervolume_curve(values_of(rows, results.objectives), results.reference, at=at) / box
+        values[np.array(at) > len(rows)] = np.nan
+        first = rows.iloc[0]
+        ran = np.array(at, dtype=np.float64) + (float(starts[run]) if offset else 0.0)
+        found.setdefault((str(first["measure"]), str(first["optimiser"])), []).append((ran, values))
+    return {key: (np.stack([ran for ran, _ in runs]), np.stack([v for _, v in runs])) for key, runs in found.items()}
+
+
+def _draw(
+    results: Results,
+    curves: dict[tuple[str, str], tuple[Floats, Floats]],
+    over: str,
+    panels: Sequence[str],
+    by: str,
+    lines: Sequence[str],
+    *,
+    offset: bool,
+) -> Figure:
+    columns = min(COLUMNS, len(panels)) if len(panels) != 4 else 2
+    rows = math.ceil(len(panels) / columns)
+    entries = len(lines) + len(results.baselines["baseline"].unique())
+    figure = new_figure((2.6 if rows == 1 else 1.9 * rows) + 0.35 + 0.18 * math.ceil(entries / 4))
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for at, axes in enumerate(grid.flat):
+        if at >= len(panels):
+            tidy(axes)
+            continue
+        axes.set_title(panels[at])
+        axes.tick_params(labelbottom=at + columns >= len(panels))
+        for name in lines:
+            key = (panels[at], name) if over == "measure" else (name, panels[at])
+            if key in curves:
+                _band(axes, *curves[key], line_style(lines, name))
+        _levels(axes, results)
+    grid[0, 0].set_ylim(*_span(results, curves))
+    figure.supxlabel("evaluations" + (", scoring cost included" if offset else ""), fontsize=9)
+    figure.supylabel("hypervolume, search part (share of the box)", fontsize=9)
+    styles: list[Any] = [handle(name, **line_style(lines, name)) for name in lines]
+    styles += [_baseline_handle(name) for name in results.baselines["baseline"].unique()]
+    figure.legend(handles=styles, loc="outside lower center", ncols=min(4, len(styles)))
+    return figure
+
+
+def _band(axes: Axes, ran: Floats, values: Floats, style: dict[str, Any]) -> None:
+    kept = np.isfinite(values).all(axis=0)
+    if not kept.any():
+        return
+    at, values = np.median(ran, axis=0)[kept], values[:, kept]
+    axes.plot(at, np.median(values, axis=0), **style)
+    axes.fill_between(at, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=0.18, linewidth=0)
+
+
+def _levels(axes: Axes, results: Results) -> None:
+    for name, rows in results.baselines.groupby("baseline", sort=False):
+        axes.axhline(_level(results, rows), **_plain(str(name)), linewidth=1)
+
+
+def _level(results: Results, rows: pd.DataFrame) -> float:
+    return normalised_hypervolume(values_of(rows, results.objectives), results.reference)
+
+
+def _plain(name: str) -> dict[str, Any]:
+    return {key: value for key, value in baseline_style(name).items() if key != "marker"}
+
+
+def _baseline_handle(name: str) -> Any:
+    return handle(name, **_plain(name), linewidth=1)
+
+
+def _span(results: Results, curves: dict[tuple[str, str], tuple[Floats, Floats]]) -> tuple[float, float]:
+    """From the lowest baseline or an early value to a little above the best, so that late differences can be seen."""
+    levels = [_level(results, rows) for _, rows in results.baselines.groupby("baseline")]
+    finals = [float(np.nanmax(values)) for _, values in curves.values()]
+    early = [float(np.nanmedian(values[:, values.shape[1] // 10])) for _, values in curves.values()]
+    top, bottom = max(finals + levels), min(early + levels)
+    margin = 0.05 * max(top - bottom, 1e-3)
+    return max(0.0, bottom - margin), top + margin

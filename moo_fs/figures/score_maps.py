@@ -1,0 +1,87 @@
+"""Scores as pictures: channel by task for each measure, and how far measures agree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from moo_fs.score_tables import rank_agreement
+from moo_fs.contracts import Floats
+from moo_fs.figures.style import WIDTH, new_figure
+from moo_fs.results import Results
+
+REFERENCE = "sensitivity"
+
+
+def draw_scores(results: Results) -> dict[str, Figure]:
+    """A strip a measure, a row a task, each row divided by its largest score; channels in one order for all measures."""
+    tables = {name: _normalised(frame) for name, frame in median_scores(results).items()}
+    tables = {name: table for name, table in tables.items() if len(table)}
+    if not tables:
+        return {}
+    guide = tables.get(REFERENCE)
+    order = (guide if guide is not None else sum(tables.values())).mean(axis=0).sort_values(ascending=False).index
+    strips = {name: _collapsed(table[order]) for name, table in tables.items()}
+    heights = [len(strip) for strip in strips.values()]
+    figure = new_figure(0.9 + 0.17 * sum(heights) + 0.1 * len(strips))
+    grid = figure.subplots(len(strips), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
+    image = None
+    for axes, (name, strip) in zip(grid, strips.items(), strict=True):
+        image = axes.imshow(strip.to_numpy(), aspect="auto", cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
+        axes.grid(visible=False)
+        axes.set_yticks(range(len(strip)), strip.index)
+        axes.tick_params(left=False, bottom=False, labelbottom=False, labelleft=False, labelright=True)
+        axes.set_ylabel(name, rotation=0, ha="right", va="center")
+    by = f"mean {REFERENCE}" if guide is not None else "mean score"
+    grid[-1].set_xlabel(f"channel ({len(order)}, sorted by {by})")
+    bar = figure.colorbar(image, ax=list(grid), location="bottom", shrink=0.4, aspect=30, pad=0.02)
+    bar.set_label("score / largest of the row")
+    return {"scores": figure}
+
+
+def draw_agreement(results: Results) -> dict[str, Figure]:
+    """Spearman's rank correlation of each pair of measures, mean over tasks, scores being medians over blocks."""
+    frames = median_scores(results)
+    if len(frames) < 2:
+        return {}
+    table = rank_agreement(frames).set_index("measure")
+    values, names = table.to_numpy(dtype=np.float64), list(table.index)
+    side = min(WIDTH, 1.9 + 0.5 * len(names))
+    figure = new_figure(side * 0.9, width=min(WIDTH, side + 0.6))
+    axes = figure.subplots()
+    image = axes.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    axes.grid(visible=False)
+    axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    for (row, column), value in np.ndenumerate(values):
+        text = f"{value:.2f}" if np.isfinite(value) else "–"
+        axes.text(column, row, text, ha="center", va="center", color="white" if abs(value) > 0.65 else "black")
+    figure.colorbar(image, ax=axes, shrink=0.8).set_label("Spearman, mean over tasks")
+    return {"agreement": figure}
+
+
+def median_scores(results: Results) -> dict[str, pd.DataFrame]:
+    """Each measure's scores, medians over blocks: columns channel, task, score; measures in the study's order."""
+    scores = results.scores
+    known = list(dict.fromkeys([*results.measures, *scores["measure"]]))
+    found = {}
+    for name in known:
+        mine = scores[(scores["measure"] == name) & scores["task"].isin(results.tasks)]
+        if len(mine):
+            found[name] = mine.groupby(["task", "channel"], as_index=False, sort=True)["score"].median()
+    return found
+
+
+def _normalised(frame: pd.DataFrame) -> pd.DataFrame:
+    """Scores (task, channel): negative ones 0, each row divided by its largest."""
+    wide = frame.pivot_table(index="task", columns="channel", values="score", sort=False).clip(lower=0.0)
+    largest: Floats = wide.max(axis=1).to_numpy()
+    return wide.div(np.where(largest > 0, largest, 1.0), axis=0)
+
+
+def _collapsed(table: pd.DataFrame) -> pd.DataFrame:
+    """One row if a measure does not tell tasks apart."""
+    if len(table) > 1 and np.allclose(table.to_numpy(), table.to_numpy()[:1]):
+        return table.iloc[:1].set_axis(["all tasks"], axis=0)
+    return table

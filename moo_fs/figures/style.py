@@ -1,0 +1,114 @@
+"""How every figure looks, and how it is written so that the same archive gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+WIDTH = 6.9  # inches: the text width at which figures are printed, so that 9 points stay 9 points
+DPI = 200
+RATE = "rate (kbit per image)"
+SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.4,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "moo_fs",
+}
+BASELINES = {
+    "uniform": {"color": "black", "marker": "o", "linestyle": "--"},
+    "uniform-step": {"color": "0.35", "marker": "s", "linestyle": "-"},
+}
+PALETTE = [tuple(colour) for colour in sns.color_palette("colorblind")]
+DASHES: list[Any] = ["-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1))]
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Matplotlib's defaults and the settings above, whatever the caller has set."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)
+        yield
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure, in inches, whose parts make room for one another."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def line_style(names: Sequence[str], name: str) -> dict[str, Any]:
+    """Colour and dashes of a measure or optimiser: the colour by its place, dashes too, so that greys can be told apart.
+
+    >>> line_style(["a", "b"], "a")["linestyle"]
+    '-'
+    """
+    at = list(names).index(name)
+    return {"color": PALETTE[at % len(PALETTE)], "linestyle": DASHES[at % len(DASHES)]}
+
+
+def baseline_style(name: str) -> dict[str, Any]:
+    """Colour, marker and dashes of a baseline."""
+    return dict(BASELINES.get(name, {"color": "0.5", "marker": "D", "linestyle": ":"}))
+
+
+def log_rate(axes: Axes, low: float, high: float, *, labelled: bool = True) -> None:
+    """A logarithmic rate axis from `low` to `high` kbit with ticks at 1, 2, 5 times powers of ten."""
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    ticks = [factor * 10.0**power for power in range(-3, 6) for factor in (1, 2, 5)]
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    if labelled:
+        axes.set_xlabel(RATE)
+
+
+def tidy(axes: Axes) -> None:
+    """An empty place in a matrix of panels."""
+    axes.set_axis_off()
+
+
+def share_top(values: Sequence[float] | Any, least: float = 0.0) -> float:
+    """A little more than the largest finite value: where an axis may end."""
+    finite = np.asarray(values, dtype=np.float64)
+    finite = finite[np.isfinite(finite)]
+    return max(least, 1.05 * float(finite.max())) if len(finite) else max(least, 1.0)
+
+
+def handle(label: str, **style: Any) -> Line2D:
+    """A legend entry."""
+    return Line2D([], [], label=label, **style)
+
+
+def save(figure: Figure, stem: Path, made_from: str, title: str) -> list[Path]:
+    """Write `stem`.pdf and `stem`.png, without dates, naming the hash of what they were made from."""
+    note = f"made from {made_from}"
+    pdf, png = stem.with_suffix(".pdf"), stem.with_suffix(".png")
+    blank = dict.fromkeys(("Creator", "Producer", "CreationDate", "ModDate"))
+    figure.savefig(pdf, metadata={**blank, "Title": title, "Subject": note})
+    figure.savefig(png, dpi=DPI, metadata={"Software": None, "Title": title, "Description": note})
+    return [pdf, png]

@@ -1,0 +1,127 @@
+"""A table and its three forms: booktabs fragment, Markdown, CSV. Numbers become text here."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+MISSING = "–"
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "≤": r"$\leq$",
+    "×": r"$\times$",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text (row, column), which of them are bold, a rule before some rows, and the raw numbers for the CSV."""
+
+    name: str
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    data: pd.DataFrame
+    note: str = ""
+    bold: frozenset[tuple[int, int]] = field(default_factory=frozenset)
+    rules: frozenset[int] = field(default_factory=frozenset)
+    texts: int = 1
+
+    def tex(self, made_from: str) -> str:
+        """A booktabs `tabular` with its note below, to be put into a table environment; the first `texts` columns left."""
+        columns = "l" * self.texts + "r" * (len(self.header) - self.texts)
+        lines = [f"% {escape(self.title)}", f"% made from {made_from}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+        lines += [" & ".join(map(escape, self.header)) + r" \\", r"\midrule"]
+        for at, row in enumerate(self.rows):
+            cells = [
+                rf"\textbf{{{escape(cell)}}}" if (at, column) in self.bold else escape(cell)
+                for column, cell in enumerate(row)
+            ]
+            lines += [r"\midrule"] * (at in self.rules) + [" & ".join(cells) + r" \\"]
+        lines += [r"\bottomrule", r"\end{tabular}"]
+        if self.note:
+            lines.append(rf"\par\smallskip{{\footnotesize {escape(self.note)}}}")
+        return "\n".join(lines) + "\n"
+
+    def markdown(self, made_from: str) -> str:
+        """A Markdown table with its note below."""
+        dashes = [":--" if at < self.texts else "--:" for at in range(len(self.header))]
+        lines = [f"<!-- made from {made_from} -->", _line(self.header), _line(dashes)]
+        for at, row in enumerate(self.rows):
+            shown = [_pipe(cell) for cell in row]
+            lines.append(
+                _line([f"**{cell}**" if (at, column) in self.bold else cell for column, cell in enumerate(shown)])
+            )
+        return "\n".join([*lines, *(["", self.note] if self.note else [])]) + "\n"
+
+    def csv(self) -> str:
+        """The raw numbers, to 6 significant digits, under the archive's own names."""
+        text = io.StringIO()
+        self.data.to_csv(text, index=False, float_format="%.6g", lineterminator="\n")
+        return text.getvalue()
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number to 3 significant digits, never in exponent form above 1e-5; a dash for nothing.
+
+    >>> [number(value) for value in (0.98765, 12345.6, 0.000512, 0, float("nan"), 7.0)]
+    ['0.988', '12300', '0.000512', '0', '–', '7.00']
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    if abs(value) < 1e-5:
+        return f"{value:.{digits - 1}e}"
+    rounded = float(f"{value:.{digits - 1}e}")
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:.{decimals}f}"
+
+
+def count(value: float) -> str:
+    """A whole number.
+
+    >>> count(150.0)
+    '150'
+    """
+    return MISSING if not math.isfinite(value) else f"{round(value)}"
+
+
+def spread(values: pd.Series) -> str:
+    """Lowest and highest value.
+
+    >>> spread(pd.Series([0.5, 0.25]))
+    '0.250–0.500'
+    """
+    return f"{number(values.min())}–{number(values.max())}"
+
+
+def escape(text: str) -> str:
+    """Text as LaTeX shows it.
+
+    >>> print(escape("50 % of a_b"))
+    50 \\% of a\\_b
+    """
+    return "".join(_ESCAPES.get(letter, letter) for letter in text)
+
+
+def _pipe(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def _line(cells: Any) -> str:
+    return "| " + " | ".join(cells) + " |"
