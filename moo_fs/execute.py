@@ -46,7 +46,7 @@ class Records(Protocol):
     where: str
     history: list[Row]
 
-    def record(self, rows: Sequence[Row], ranges: Mapping[str, tuple[float, float]] | None = None) -> None:
+    def record(self, rows: Sequence[Row], distributions: Mapping[str, Any] | None = None) -> None:
         """Rows that are safe when this returns."""
 
     def close(self, state: str) -> None:
@@ -200,7 +200,7 @@ class _Run:
         return values
 
     def _record(self, rows: list[Row]) -> None:
-        self.recorder.record(rows, getattr(self.optimiser, "ranges", None))
+        self.recorder.record(rows, getattr(self.optimiser, "distributions", None))
         for row in rows:
             self._count(row)
         self.on_progress(len(self.trials))

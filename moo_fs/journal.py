@@ -140,13 +140,28 @@ def repair(path: Path) -> int:
 
 def trial_records(path: Path) -> Iterator[dict[str, Any]]:
     """The records of a journal that create trials, without Optuna; a torn tail is passed over."""
+    yield from (record for record in _records(path) if record.get("op_code") == CREATE_TRIAL)
+
+
+def journal_state(path: Path) -> str:
+    """How the journal's run last ended ("done", "exhausted", "failed: ..."); empty if it has not, or goes on."""
+    state = ""
+    for record in _records(path):
+        if record.get("op_code") == CREATE_TRIAL:
+            state = ""
+        elif "state" in record.get("user_attr", {}):
+            state = str(record["user_attr"]["state"])
+    return state
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
         for line in file:
             try:
                 record = json.loads(line)
             except ValueError:
                 return
-            if isinstance(record, dict) and record.get("op_code") == CREATE_TRIAL:
+            if isinstance(record, dict):
                 yield record
 
 

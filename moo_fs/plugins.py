@@ -14,6 +14,7 @@ from moo_fs import registry
 from moo_fs.contracts import MooFsError, did_you_mean
 
 NO_MEASURE = "none"
+EVERY_SUBJECT = {"quantiser": "mse"}
 RESERVED = {"measure": ("batch", "task", "rng"), "optimiser": ("problem", "rng"), "subject": ("device",)}
 
 
@@ -105,10 +106,12 @@ def _check_options(spec: PluginSpec, kind: str) -> None:
     parameters = inspect.signature(function).parameters.values()
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
         return
-    known = registry.options_of(function, reserved=RESERVED[kind])
+    options = registry.options_of(function, reserved=RESERVED[kind])
+    known = {name: parameter.default for name, parameter in options.items()}
+    known |= EVERY_SUBJECT if kind == "subject" else {}
     _refuse_options(spec.options, set(known), kind, spec.name)
     for option, value in spec.options.items():
-        default = known[option].default
+        default = known[option]
         if not _fits(value, default):
             wanted = type(default).__name__
             raise MooFsError(f"{kind} '{spec.name}': option {option}: wanted {wanted} like {default!r}, got {value!r}")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, JournalStorage
 
 from moo_fs.contracts import Bits, Floats, MooFsError, RunError
@@ -50,21 +50,21 @@ class Recorder:
         self.history: list[Row] = [_row(trial) for trial in study.get_trials(deepcopy=False)]
         self._trials = sum(row.repeat_of == NEW for row in self.history)
 
-    def record(self, rows: Sequence[Row], ranges: Mapping[str, tuple[float, float]] | None = None) -> None:
+    def record(self, rows: Sequence[Row], distributions: Mapping[str, Any] | None = None) -> None:
         """Write rows; they are on the disk when this returns.
 
-        `ranges` (low, high) of parameters makes them Optuna's parameters; others become an attribute.
+        Optuna's `distributions` by name make a row's parameters Optuna's own; others become an attribute.
         """
         with self._synced():
             for row in rows:
-                self._study.add_trial(self._trial(row, ranges or {}))
+                self._study.add_trial(self._trial(row, distributions or {}))
 
     def close(self, state: str) -> None:
         """Note how the run ended ("done", "exhausted", "failed: ..."), for those who look at the storage."""
         if self._study.user_attrs.get("state") != state:
             self._study.set_user_attr("state", state)
 
-    def _trial(self, row: Row, ranges: Mapping[str, tuple[float, float]]) -> optuna.trial.FrozenTrial:
+    def _trial(self, row: Row, distributions: Mapping[str, BaseDistribution]) -> optuna.trial.FrozenTrial:
         attributes: dict[str, Any] = {ALLOCATION: digits(row.bits)}
         if row.repeat_of == NEW:
             attributes |= {"trial": self._trials, "seconds": row.seconds}
@@ -72,8 +72,8 @@ class Recorder:
         else:
             attributes["repeat_of"] = int(row.repeat_of)
         parameters = {name: float(value) for name, value in (row.parameters or {}).items()}
-        known = {name: parameters.pop(name) for name in list(parameters) if name in ranges}
-        spans: dict[str, BaseDistribution] = {name: FloatDistribution(*ranges[name]) for name in known}
+        known = {name: parameters.pop(name) for name in list(parameters) if name in distributions}
+        spans = {name: distributions[name] for name in known}
         if parameters:
             attributes["parameters"] = parameters
         return optuna.trial.create_trial(

@@ -257,7 +257,8 @@ class _File(BaseModel):
 
 
 def _sentence(error: pydantic.ValidationError) -> str:
-    first = error.errors()[0]
+    # An unknown key before a missing one: it is most often the missing one, misspelt.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     where = [str(part) for part in first["loc"]]
     key, kind, message = ".".join(where), first["type"], first["msg"]
     if kind == "extra_forbidden":

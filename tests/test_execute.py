@@ -104,7 +104,7 @@ def test_an_extended_run_is_the_run_started_with_the_larger_budget():
 def test_a_large_batch_is_recorded_in_portions_before_it_is_told():
     recorder, problem = Memory(), ToyProblem()
     portions = []
-    recorder.record = lambda rows, ranges=None: portions.append(len(rows))
+    recorder.record = lambda rows, distributions=None: portions.append(len(rows))
     bits = np.random.default_rng(0).integers(0, 9, (100, 6))
     execute(spec(), problem, Script([bits]), recorder, budget=100)
     assert sum(portions) == 100

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from moo_fs.contracts import MooFsError
 from moo_fs.execute import RunOutcome, execute
 from moo_fs.plugins import PluginSpec
 from moo_fs.seeds import stream
 from moo_fs.space import Space
 from moo_fs.store import open_run
 from moo_fs.study import RunSpec
+from moo_fs.workers import run_all
 
 OBJECTIVES = ("rate", "a", "b")
 CHANNELS = 6
@@ -75,19 +80,55 @@ class Memory:
     def __init__(self, history=()) -> None:
         self.history, self.rows, self.states = list(history), list(history), []
 
-    def record(self, rows, ranges=None) -> None:
+    def record(self, rows, distributions=None) -> None:
         self.rows += rows
 
     def close(self, state: str) -> None:
         self.states.append(state)
 
 
-def run_toy(folder: Path, *, budget: int, pause: float = 0.0, storage: str | None = None, **changes) -> RunOutcome:
-    problem = ToyProblem(pause=pause)
-    with open_run(spec(), study="toy", objectives=OBJECTIVES, folder=folder, storage=storage) as recorder:
-        optimiser = Climber(problem.space, stream(0, "optimiser"))
-        return execute(spec(), problem, optimiser, recorder, budget=budget, **changes)
+def run_toy(
+    folder: Path,
+    *,
+    budget: int,
+    pause: float = 0.0,
+    storage: str | None = None,
+    which: RunSpec | None = None,
+    **changes,
+) -> RunOutcome:
+    which, problem = which or spec(), ToyProblem(pause=pause)
+    with open_run(which, study="toy", objectives=OBJECTIVES, folder=folder, storage=storage) as recorder:
+        optimiser = Climber(problem.space, stream(which.seed, "optimiser"))
+        if which.optimiser.name == "fails":
+            problem.evaluate = lambda bits: np.full((len(bits), 3), np.nan)
+        elif which.optimiser.name == "kills itself":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return execute(which, problem, optimiser, recorder, budget=budget, **changes)
+
+
+class ToyRunner:
+    def __init__(self, folder: Path, budget: int, pause: float) -> None:
+        self.folder, self.budget, self.pause = folder, budget, pause
+
+    def __call__(self, which: RunSpec, *, on_progress, should_stop):
+        changes = {"on_progress": on_progress, "should_stop": should_stop}
+        outcome = run_toy(self.folder, budget=self.budget, pause=self.pause, which=which, **changes)
+        return os.getpid(), outcome.trials.bits.tobytes()
+
+
+def load_toys(folder: Path, budget: int, pause: float) -> ToyRunner:
+    if budget < 1:
+        raise MooFsError(f"budget {budget}")
+    return ToyRunner(folder, budget, pause)
 
 
 if __name__ == "__main__":
-    run_toy(Path(sys.argv[1]), budget=int(sys.argv[2]), pause=float(sys.argv[3]))
+    where, how_many, rest = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    if len(rest) == 1:
+        run_toy(where, budget=how_many, pause=float(rest[0]))
+    else:
+        try:
+            work = [[spec(seed=seed)] for seed in range(int(rest[1]))]
+            run_all(work, partial(load_toys, where, how_many, float(rest[0])), int(rest[1]))
+        except KeyboardInterrupt:
+            sys.exit(130)

@@ -1,0 +1,151 @@
+"""One worker process: loads the study once, then executes the groups of runs that come through its pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, Literal
+
+from moo_fs.contracts import MooFsError, RunError
+from moo_fs.study import RunSpec
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+PARENT_CHECK = 1.0
+PROGRESS_EVERY = 0.2
+Runner = Callable[..., Any]
+"""runner(spec, on_progress=..., should_stop=...) executes one run and returns something that pickles."""
+Loader = Callable[[], Runner]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a run: it "started", made "progress" (`trials` so far), is "done" (`result`) or "failed"."""
+
+    kind: Literal["started", "progress", "done", "failed"]
+    run: RunSpec
+    trials: int = 0
+    result: Any = None
+    message: str = ""
+
+
+@dataclass
+class Worker:
+    """The parent's view of a worker; `group` is what it still has to execute."""
+
+    process: BaseProcess
+    pipe: Connection
+    group: list[RunSpec] = field(default_factory=list)
+
+
+def start(loader: Loader) -> Worker:
+    """A new process that will say that it is ready; on one thread, because processes share the cores."""
+    context = multiprocessing.get_context("spawn")
+    mine, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, loader, os.getpid()), daemon=True)
+    with _environment(ONE_THREAD), _without_interrupts():
+        process.start()
+    theirs.close()
+    return Worker(process, mine)
+
+
+def _work(pipe: Connection, loader: Loader, parent: int) -> None:
+    """A worker: load once, then run groups until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    stop = _Stop(pipe)
+    try:
+        runner = loader()
+        while True:
+            pipe.send("ready")
+            group = pipe.recv()
+            for spec in group if isinstance(group, list) else ():
+                _work_on(spec, runner, pipe, stop)
+                if stop():
+                    return
+            if not isinstance(group, list):
+                return
+    except (EOFError, BrokenPipeError):
+        return
+    except Exception as error:
+        pipe.send(_portable(error))
+
+
+def _work_on(spec: RunSpec, runner: Runner, pipe: Connection, stop: Callable[[], bool]) -> None:
+    last = 0.0
+
+    def progress(trials: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > PROGRESS_EVERY:
+            last = time.monotonic()
+            pipe.send(Event("progress", spec, trials))
+
+    pipe.send(Event("started", spec))
+    try:
+        result = runner(spec, on_progress=progress, should_stop=stop)
+    except RunError as error:
+        pipe.send(Event("failed", spec, message=str(error)))
+    else:
+        pipe.send(Event("done", spec, result=result))
+
+
+class _Stop:
+    """Whether the parent said stop; asked between portions of a batch."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._said = pipe, False
+
+    def __call__(self) -> bool:
+        if not self._said and self._pipe.poll():
+            self._said = self._pipe.recv() == "stop"
+        return self._said
+
+
+def _die_with(parent: int) -> None:
+    """End this process soon after its parent is gone, however that ended: what is recorded is on the disk."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK)
+    os._exit(1)
+
+
+def _portable(error: Exception) -> Exception:
+    """An error that survives pickling, with its traceback for those who debug."""
+    if isinstance(error, MooFsError | RunError):
+        return type(error)(str(error))
+    return RunError(f"a worker process failed: {error!r}\n{traceback.format_exc()}")
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for processes started inside; those of this process are put back."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C from their first moment on: their parent tells them to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
