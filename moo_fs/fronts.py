@@ -8,7 +8,7 @@ import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moo_fs.contracts import Floats, MooFsError, float_array
+from moo_fs.contracts import MooFsError, float_array
 
 Mask = NDArray[np.bool_]
 

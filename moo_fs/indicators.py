@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import moocore
@@ -65,7 +66,7 @@ def hypervolume_curve(objectives: ArrayLike, reference: ArrayLike, *, at: Sequen
     array([0., 4., 9.])
     """
     points, bound = _checked(objectives, reference)
-    if any(late < early for early, late in zip(at, at[1:], strict=False)):
+    if any(late < early for early, late in itertools.pairwise(at)):
         raise MooFsError("at: wanted evaluation counts in rising order")
     front, done, values = points[:0], 0, np.zeros(len(at))
     for index, count in enumerate(at):

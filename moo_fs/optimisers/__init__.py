@@ -11,7 +11,10 @@ from __future__ import annotations
 from moo_fs import registry
 
 BUILTIN = {
-    "random": ("moo_fs.optimisers.sampling:Random", "allocations without any knowledge, at random levels of total bits"),
+    "random": (
+        "moo_fs.optimisers.sampling:Random",
+        "allocations without any knowledge, at random levels of total bits",
+    ),
     "nsga2": ("moo_fs.optimisers.genetic:Nsga2", "pymoo's NSGA-II on bits, seeded and guided by the scores"),
     "tpe": ("moo_fs.optimisers.bayesian:Tpe", "Optuna's multivariate TPE on task weights, lambda and gamma"),
     "lagrangian": (

@@ -36,7 +36,7 @@ class Genetic:
         problem: Space,
         rng: np.random.Generator,
         *,
-        population: int = 40,
+        population: int = 80,
         offspring: int = 20,
         seeded: bool = True,
         guided: bool = True,

@@ -39,6 +39,7 @@ class Lagrangian:
         self._space, self._rng = problem, rng
         self._start, self._batch, self._local = start, batch, local
         self._model = Additive(problem)
+        self._ladder = sweep.Ladder(problem.error, problem.rate)
         self._stepper = moves.Stepper(problem, guided=True)
         self._known: set[bytes] = set()
         self._bits = np.zeros((0, problem.channels), dtype=np.int8)
@@ -105,4 +106,6 @@ class Lagrangian:
         """Allocations of the present model's Lagrangian sweep: random task weights, rates up to the box's."""
         weights = self._rng.permutation(sweep.simplex(self._rng, count, len(self._space.tasks)))
         share = self._rng.uniform(0.0, 1.0, count) ** 1.5
-        return sweep.decode_to_rate(self._space, weights @ self._model.sensitivities, share * self._boxes[0][0])
+        return sweep.decode_to_rate(
+            self._space, weights @ self._model.sensitivities, share * self._boxes[0][0], ladder=self._ladder
+        )

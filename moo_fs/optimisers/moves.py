@@ -92,4 +92,4 @@ def _draw(chance: Floats, rng: np.random.Generator) -> np.ndarray:
     """One index a row, with probability proportional to chance (row, index)."""
     cumulated = np.cumsum(chance, axis=1)
     target = rng.random((len(chance), 1)) * cumulated[:, -1:]
-    return np.minimum((cumulated <= target).sum(axis=1), chance.shape[1] - 1)
+    return np.asarray(np.minimum((cumulated <= target).sum(axis=1), chance.shape[1] - 1))

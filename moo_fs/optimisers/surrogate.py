@@ -11,7 +11,7 @@ from moo_fs.contracts import Bits, Floats
 from moo_fs.space import Space
 
 LEAST_DISTORTION = 0.02
-PRIOR_ROWS = 3.0
+RIDGE = 1e-4
 
 
 class Additive:
@@ -50,14 +50,16 @@ class Additive:
         return np.asarray(self._error[np.arange(bits.shape[1]), bits] @ self.sensitivities.T)
 
     def _solve(self, task: int) -> Floats:
-        """The non-negative minimiser of the quadratic form: in units of the prior, so that a channel it thinks unimportant stays so."""
+        """The non-negative minimiser, in units of the prior: a channel that it thinks unimportant is moved last."""
         prior = self._prior[task]
         scale = np.sqrt(prior * prior.mean())
-        strength = PRIOR_ROWS * max(float(np.trace(self._gram[task])) / 400.0, 1.0) / max(1.0, float(self._gram[task].any()))
-        gram = self._gram[task] * np.outer(scale, scale) + strength * np.eye(len(prior)) * 0.0
-        ridge = 1e-4 * np.trace(gram) / len(prior) + 1e-9
+        gram = self._gram[task] * np.outer(scale, scale)
+        ridge = RIDGE * np.trace(gram) / len(prior) + 1e-9
         gram[np.diag_indices_from(gram)] += ridge
         moment = self._moment[task] * scale + ridge * prior / scale
         factor = cholesky(gram, lower=True)
-        solution, _ = nnls(factor.T, solve_triangular(factor, moment, lower=True))
+        try:
+            solution, _ = nnls(factor.T, solve_triangular(factor, moment, lower=True), maxiter=30 * len(prior))
+        except RuntimeError:  # no convergence: what was believed so far is better than a stopped run
+            return np.asarray(self.sensitivities[task])
         return np.asarray(solution * scale)

@@ -9,6 +9,7 @@ from moo_fs.contracts import Bits, Floats
 from moo_fs.space import Space
 
 LAMBDAS = 48
+HALVINGS = 18
 LEAST_SHARE = 0.06  # of the rate of uniform 1 bit: below it hardly a channel is sent
 MOST_DEPTH = 3  # rates above uniform 3 bits buy next to nothing
 
@@ -30,7 +31,7 @@ def rate_levels(space: Space, count: int) -> Floats:
 
 
 def lambda_bounds(space: Space) -> tuple[float, float]:
-    """(least, largest) lambda worth searching: within `space.lambda_range`, cut where uniform 3 bits' rate is passed."""
+    """(least, largest) lambda worth searching: within `space.lambda_range`, cut at uniform 3 bits' rate."""
     low, high = space.lambda_range
     grid = np.geomspace(low, high, LAMBDAS)
     equal = np.full((LAMBDAS, len(space.tasks)), 1.0 / len(space.tasks))
@@ -39,25 +40,64 @@ def lambda_bounds(space: Space) -> tuple[float, float]:
     return (float(affordable[0]) if len(affordable) and affordable[0] < high else low), high
 
 
-def decode_to_rate(space: Space, joint: Floats, targets: Floats) -> Bits:
+class Ladder:
+    """Which depth each channel takes at a price: the breakpoints of its table, found once, so that sweeps are cheap.
+
+    At price `mu = lambda / importance` the depth of least `error + mu x rate` lies on the table's lower convex hull;
+    going down in price, a channel climbs from rung to rung. The same allocations as `moo_fs.decoding.decode`.
+    """
+
+    def __init__(self, error: Floats, rate: Floats) -> None:
+        """`error` and `rate` (channel, 9)."""
+        channels, depths = error.shape
+        self._rate = rate
+        self._prices = np.zeros((channels, depths - 1))
+        self._depths = np.zeros((channels, depths), dtype=np.int8)
+        for channel in range(channels):
+            self._climb(channel, error[channel], rate[channel])
+
+    def _climb(self, channel: int, error: Floats, rate: Floats) -> None:
+        depth, rung = 0, 0
+        while depth < len(error) - 1:
+            fall, rise = error[depth] - error[depth + 1 :], rate[depth + 1 :] - rate[depth]
+            price = np.divide(fall, rise, out=np.where(fall > 0, np.inf, 0.0), where=rise > 0)
+            best = np.flatnonzero(price == price.max())
+            step = best[np.argmin(error[depth + 1 + best])]
+            if price[step] <= 0:
+                break
+            depth, rung = depth + 1 + int(step), rung + 1
+            self._prices[channel, rung - 1] = price[step]
+            self._depths[channel, rung:] = depth
+
+    def depths(self, joint: Floats, lam: Floats) -> Bits:
+        """Bits (allocation, channel) for importances `joint` (allocation, channel) and `lam` (allocation,) per kbit."""
+        price = np.divide(lam[:, None], joint, out=np.full(joint.shape, np.inf), where=joint > 0)
+        rungs = np.zeros(joint.shape, dtype=np.int8)
+        for rung in range(self._prices.shape[1]):
+            rungs += price < self._prices[:, rung]
+        return self._depths[np.arange(len(self._depths)), rungs]
+
+
+def decode_to_rate(space: Space, joint: Floats, targets: Floats, *, ladder: Ladder | None = None) -> Bits:
     """Bits (allocation, channel): each row of importances `joint` (allocation, channel) decoded to its target rate.
 
     `targets` (allocation,) in kbit without header. Lambda is found by bisection over the row's useful range, so a row
     ends on the allocation of its Lagrangian sweep whose rate is nearest below the target (nothing sent at worst).
     """
+    ladder = ladder or Ladder(space.error, space.rate)
     low, high = space.lambda_range
     joint = np.maximum(joint, 0.0)
     least = np.log(low * np.maximum(joint.max(axis=1), 1e-300) * 1e-3)
     most = np.log(high * np.maximum(joint.max(axis=1), 1e-300))
-    for _ in range(26):
+    for _ in range(HALVINGS):
         middle = (least + most) / 2
-        fits = space.rate_of(_decode_rows(space, joint, np.exp(middle))) - space.header <= targets
+        fits = space.rate_of(ladder.depths(joint, np.exp(middle))) - space.header <= targets
         most, least = np.where(fits, middle, most), np.where(fits, least, middle)
-    return _decode_rows(space, joint, np.exp(most))
+    return ladder.depths(joint, np.exp(most))
 
 
 def seeded_start(space: Space, rng: np.random.Generator, count: int) -> Bits:
-    """`count` allocations decoded from the scores: task weights x rate levels, shuffled; flat scores if there are none."""
+    """`count` allocations decoded from the scores: task weights x rate levels, shuffled; flat if there are none."""
     tasks = len(space.tasks)
     scores = np.ones((space.channels, tasks)) if space.scores is None else decoding.normalise(space.scores)
     joint = simplex(rng, count, tasks) @ scores.T
@@ -74,8 +114,3 @@ def stratified_start(space: Space, rng: np.random.Generator, count: int) -> Bits
     spread[:1] = 0.0
     joint = np.exp(spread * rng.standard_normal((count, space.channels)))
     return decode_to_rate(space, joint, rng.permutation(rate_levels(space, count)))
-
-
-def _decode_rows(space: Space, joint: Floats, lam: Floats) -> Bits:
-    cost = joint[:, :, None] * space.error[None] + lam[:, None, None] * space.rate[None]
-    return np.asarray(np.argmin(cost, axis=2), dtype=np.int8)

@@ -125,7 +125,7 @@ class AnalyticModel:
         tables = (keys + np.arange(len(self.tasks)) * words("linear-gaussian")[0]).astype(np.uint64)
         state = np.bitwise_xor.reduce(_mixed(tables)[np.arange(self.channels), rows], axis=1)
         uniform = (_mixed(state) >> np.uint64(11)).astype(np.float64) / 2.0**53
-        return (uniform - 0.5) * np.sqrt(12.0)
+        return np.asarray((uniform - 0.5) * np.sqrt(12.0))
 
 
 def linear_gaussian(
