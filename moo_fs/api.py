@@ -14,6 +14,7 @@ from moo_fs.evaluator import Outcome
 from moo_fs.loading import Subject, load_measure, load_subject
 from moo_fs.problem import Prepared
 from moo_fs.registry import as_measure
+from moo_fs.score_tables import score_rows
 from moo_fs.split import PARTS
 
 
@@ -24,26 +25,15 @@ def scores(
     prepared = subject if isinstance(subject, Prepared) else load_subject(subject)
     record = load_measure(measure) if isinstance(measure, str) else as_measure(measure)
     found = scoring.score(record, prepared.source, seed=seed, options=options or {})
-    return scores_frame(record.name, seed, prepared, found)
-
-
-def scores_frame(name: str, seed: int, prepared: Prepared, found: scoring.Scores) -> pd.DataFrame:
-    """Scores as rows of scores.parquet, tasks outer and channels inner."""
-    return pd.concat(
-        pd.DataFrame(
-            {
-                "measure": name,
-                "seed": seed,
-                "task": task.name,
-                "channel": range(prepared.channels),
-                "score": found.values[:, column],
-                "null": float("nan") if found.null is None else float(found.null[column]),
-                "seconds": found.seconds,
-                "head_passes": found.head_passes,
-            }
-        )
-        for column, task in enumerate(prepared.tasks)
-    ).reset_index(drop=True)
+    return score_rows(
+        record.name,
+        seed,
+        [task.name for task in prepared.tasks],
+        found.values,
+        null=found.null,
+        seconds=found.seconds,
+        head_passes=found.head_passes,
+    )
 
 
 def evaluate(subject: Subject | Prepared, bits: ArrayLike, part: str = "test") -> pd.DataFrame:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from moo_fs import registry
 from moo_fs.contracts import MooFsError, did_you_mean
 from moo_fs.problem import Prepared
@@ -29,6 +31,8 @@ def load_subject(
     The option `quantiser` ("mse" or "minmax") belongs to every subject, the others are the factory's own. Raises
     MooFsError on an unknown name or option and on a model that does not fit its tasks and data.
     """
+    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+        raise MooFsError(f"device: wanted cpu{', or cuda' if torch.cuda.is_available() else ''} here, got '{device}'")
     wanted = dict(options or {})
     quantiser = wanted.pop("quantiser", "mse")
     if isinstance(subject, SplitModel | AnalyticModel):

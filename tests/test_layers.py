@@ -10,17 +10,24 @@ LAYERS = [
     "contracts seeds",
     "registry",
     "tasks split decoding information fronts",
-    "space indicators coding outcomes study trials model_checks agreement",
+    "space indicators coding outcomes study trials plugins model_checks score_tables",
     "measures subjects optimisers engine oracle scoring store archive",
     "evaluator",
     "problem",
     "loading execute workers results",
-    "api tables figures pick",
+    "api examples runner tables figures pick",
     "launch report",
     "cli bench",
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units.split()}
-PARTS_OF = {"neighbours": "information", "journal": "store", "compiled_outcomes": "engine"}
+PARTS_OF = {
+    "worker": "workers",
+    "folding": "engine",
+    "losses": "tasks",
+    "neighbours": "information",
+    "journal": "store",
+    "compiled_outcomes": "engine",
+}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.name.startswith("__"))
 
 

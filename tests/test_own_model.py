@@ -9,7 +9,7 @@ from torch import nn
 import moo_fs
 from moo_fs.contracts import MooFsError
 from moo_fs.loading import load_subject
-from moo_fs.problem import Prepared, Problem, round_significant
+from moo_fs.problem import Prepared, Problem
 
 BITS = [1, 0, 3, 2, 8, 0]
 
@@ -76,10 +76,6 @@ def test_the_problem_keeps_the_order_of_its_objectives():
     straight = Problem(prepared, prepared.space(None))
     bits = np.array([BITS], np.int8)
     np.testing.assert_array_equal(swapped.evaluate(bits)[0], straight.evaluate(bits)[0][[0, 2, 1]])
-
-
-def test_rounding_keeps_six_significant_digits():
-    np.testing.assert_array_equal(round_significant(np.array([1.23456789e-7])), [1.23457e-7])
 
 
 WRONG = {

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+LINE_EVERY = 15.0
 stdout = Console()
 stderr = Console(stderr=True)
 
@@ -64,6 +66,54 @@ def progress() -> Progress:
         console=stderr,
         disable=not stderr.is_terminal,
     )
+
+
+class StudyProgress:
+    """The progress of a study: a bar on a terminal, a line now and then elsewhere, with the time left."""
+
+    def __init__(self, name: str, *, runs: int, budget: int) -> None:
+        self.name, self.runs, self.budget = name, runs, budget
+        self._bar = progress()
+        self._task = self._bar.add_task(name, total=runs * budget)
+        self._trials: dict[str, int] = {}
+        self._done = 0
+        self._started = self._told = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def heard(self, event: Any) -> None:
+        """One event of a run: started, progress, done or failed."""
+        if event.kind == "progress":
+            self._trials[event.run.key] = event.trials
+        elif event.kind == "done":
+            self._trials[event.run.key] = self.budget
+            self._done += 1
+        elif event.kind == "failed":
+            stderr.print(f"failed: {event.message}", markup=False, highlight=False, soft_wrap=True)
+        evaluations = sum(self._trials.values())
+        description = f"{self.name}: {self._done} of {self.runs} runs"
+        self._bar.update(self._task, completed=evaluations, description=description)
+        if self._bar.disable and time.monotonic() - self._told > LINE_EVERY:
+            self._told = time.monotonic()
+            left = (self._told - self._started) / max(1, evaluations) * (self.runs * self.budget - evaluations)
+            line = f"{description}, {evaluations} evaluations, about {duration(left)} left"
+            stderr.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(50), duration(600), duration(9000)
+    ('50 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def trained(trainer: Any, *, data: Path, out: Path, seed: int, device: str, steps: int | None) -> Path:

@@ -51,7 +51,7 @@ def scores(
     seed: Annotated[int, typer.Option("--seed", help="The block: its draw of fit images.")] = 0,
 ) -> None:
     """Channel x task table of each measure, with agreement between them and with measured damage."""
-    from moo_fs import agreement, api
+    from moo_fs import api, score_tables
     from moo_fs.loading import load_measure, load_subject
 
     names = measure or registry.measures.names()
@@ -61,8 +61,8 @@ def scores(
     for name, record in zip(names, records, strict=True):
         with console.status(f"{name} ..."):
             frames[record.name] = api.scores(prepared, record, seed=seed)
-    table = agreement.channel_table(frames)
-    ranks = agreement.rank_agreement(frames)
+    table = score_tables.channel_table(frames)
+    ranks = score_tables.rank_agreement(frames)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         table.to_csv(out / "scores.csv", index=False)

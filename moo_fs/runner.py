@@ -1,0 +1,170 @@
+"""What a worker does with one run: scores, search, and the front's values on the test part.
+
+Scores and test values are kept in the study's folder as they are computed (`work/`), so that a study that was killed
+repeats neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from moo_fs import scoring
+from moo_fs.contracts import Floats
+from moo_fs.execute import RunOutcome, execute
+from moo_fs.loading import load_subject
+from moo_fs.problem import Prepared, Problem
+from moo_fs.results import allocations, front_of
+from moo_fs.score_tables import score_rows
+from moo_fs.seeds import stream
+from moo_fs.store import open_run
+from moo_fs.study import RunSpec, Study, canonical
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything a worker needs to know; it pickles."""
+
+    study: Study
+    folder: Path
+    device: str = "cpu"
+    storage: str | None = None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One finished run: frames with the columns of the archive, and what it took."""
+
+    trials: pd.DataFrame
+    front: pd.DataFrame
+    scores: pd.DataFrame | None
+    effort: dict[str, Any]
+    exhausted: str | None
+
+
+def prepare(setting: Setting) -> Prepared:
+    """The study's subject made ready."""
+    spec = setting.study.subject
+    return load_subject(spec.load("subject"), options=spec.options, device=setting.device)
+
+
+def load(setting: Setting) -> Runner:
+    """A worker's runner: what `workers.run_all` calls once in each process."""
+    return Runner(setting, prepare(setting))
+
+
+class Runner:
+    """Executes runs of one study; a cache of evaluated allocations is shared by all of them."""
+
+    def __init__(self, setting: Setting, prepared: Prepared) -> None:
+        self.setting, self.prepared = setting, prepared
+        self.study = setting.study
+        self.context = {"backend": prepared.backend, "tables": tables_hash(prepared)}
+        self.work = setting.folder / "work" / hashlib.sha256(canonical(self.context).encode()).hexdigest()[:12]
+        self._cache: dict[bytes, Floats] = {}
+
+    def __call__(
+        self, spec: RunSpec, *, on_progress: Callable[[int], None], should_stop: Callable[[], bool]
+    ) -> RunResult | None:
+        """Execute or resume one run; None if it was interrupted (what was evaluated is in its journal)."""
+        scores = self.scores(spec)
+        space = self.prepared.space(self._columns(scores), self.study.objectives)
+        problem = Problem(self.prepared, space, cache=self._cache)
+        optimiser = spec.optimiser.load("optimiser")(space, stream(spec.seed, "optimiser"), **spec.optimiser.options)
+        with open_run(
+            spec,
+            study=self.study.name,
+            objectives=self.study.objectives,
+            folder=self.setting.folder,
+            storage=self.setting.storage,
+            context=self.context,
+        ) as recorder:
+            outcome = execute(
+                spec,
+                problem,
+                optimiser,
+                recorder,
+                budget=self.study.budget,
+                on_progress=on_progress,
+                should_stop=should_stop,
+            )
+        if outcome.interrupted:
+            return None
+        trials = outcome.trials.frame(spec.labels)
+        return RunResult(
+            trials, self.front(spec, trials), scores, self._effort(spec, scores, outcome), outcome.exhausted
+        )
+
+    def scores(self, spec: RunSpec) -> pd.DataFrame | None:
+        """Rows of scores.parquet for the run's measure and block; None without a measure."""
+        measure = spec.measure.load("measure")
+        if measure is None:
+            return None
+        name = hashlib.sha256(canonical([spec.measure.specification, spec.seed]).encode()).hexdigest()[:12]
+        return self._kept(f"scores-{name}", lambda: self._scored(measure, spec))
+
+    def front(self, spec: RunSpec, trials: pd.DataFrame) -> pd.DataFrame:
+        """The run's front on the search part, with rate, distortions and metrics on the test part."""
+
+        def measured() -> pd.DataFrame:
+            front = front_of(trials, self.study.objectives)
+            evaluator = self.prepared.evaluator("test")
+            rows = []
+            for bits in allocations(front):
+                outcome = evaluator.outcome(bits, metrics=True)
+                tested = {f"{task}_test": outcome.distortions[task] for task in self.study.tasks}
+                rows.append({"rate_kbit_test": outcome.rate_kbit} | tested | outcome.metrics)
+            return pd.concat([front, pd.DataFrame(rows)], axis=1)
+
+        return self._kept(f"front-{spec.key}-{len(trials)}", measured)
+
+    def _scored(self, measure: Any, spec: RunSpec) -> pd.DataFrame:
+        found = scoring.score(measure, self.prepared.source, seed=spec.seed, options=spec.measure.options)
+        return score_rows(
+            spec.measure.label,
+            spec.seed,
+            [task.name for task in self.prepared.tasks],
+            found.values,
+            null=found.null,
+            seconds=found.seconds,
+            head_passes=found.head_passes,
+        )
+
+    def _columns(self, scores: pd.DataFrame | None) -> Floats | None:
+        if scores is None:
+            return None
+        return np.stack([scores.loc[scores["task"] == task, "score"].to_numpy() for task in self.study.tasks], axis=1)
+
+    def _effort(self, spec: RunSpec, scores: pd.DataFrame | None, outcome: RunOutcome) -> dict[str, Any]:
+        passes = 0.0 if scores is None else float(scores["head_passes"].iloc[0])
+        return {
+            "run": spec.key,
+            "repeats": outcome.repeats,
+            "scoring_evaluations": passes / self.prepared.evaluator("search").images,
+            "scoring_seconds": 0.0 if scores is None else float(scores["seconds"].iloc[0]),
+            "seconds": outcome.seconds,
+        }
+
+    def _kept(self, name: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A frame from `work/`, computed and written there (whole or not at all) if it is not there yet."""
+        path = self.work / f"{name}.parquet"
+        if path.is_file():
+            return pd.read_parquet(path)
+        frame = compute()
+        self.work.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{id(frame):x}.partial")
+        frame.to_parquet(partial)
+        partial.replace(path)
+        return frame
+
+
+def tables_hash(prepared: Prepared) -> str:
+    """Hash of the error and rate tables: another network, data or quantiser has another one."""
+    tables = np.concatenate([prepared.error.ravel(), prepared.rate.ravel()])
+    return hashlib.sha256(np.round(tables, 9).tobytes()).hexdigest()[:12]
