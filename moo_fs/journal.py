@@ -90,8 +90,11 @@ class JournalFile(BaseJournalBackend):
         self._reader = JournalFileBackend(str(path), lock_obj=self._lock)
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """Records from number `log_number_from` on."""
-        yield from self._reader.read_logs(log_number_from)
+        """Records from number `log_number_from` on. Raises RunError on a damaged file."""
+        try:
+            yield from self._reader.read_logs(log_number_from)
+        except ValueError as error:
+            raise RunError(f"{self._path} is damaged in its middle; remove it to start its run again") from error
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append records under the lock, in one write."""
