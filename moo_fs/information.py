@@ -10,18 +10,16 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch.nn import functional
 
 from moo_fs.contracts import Floats, MooFsError, did_you_mean
-from moo_fs.neighbours import Labels, group, information_of_labels
+from moo_fs.neighbours import Labels, group, information_of_labels, normal_scores
 from moo_fs.seeds import stream
 
 TRANSFORMS = ("rank", "standard", "none")
@@ -192,32 +190,6 @@ def _transformed(points: NDArray[Any], transform: str) -> Floats:
     values = np.where((values == values[:, :1]).all(axis=1, keepdims=True), 0.0, values)
     spread = values.std(axis=1, keepdims=True)
     return np.asarray((values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0))
-
-
-def normal_scores(values: NDArray[Any]) -> Floats:
-    """Each row of `values` (dimension, sample) as normal quantiles of its ranks, `Phi^-1(rank / (N + 1))`.
-
-    Ties get their average rank. van der Waerden, B. L. (1952), "Order tests for the two-sample problem".
-    """
-    count = values.shape[1]
-    # Average ranks are multiples of one half: a table of all of them.
-    quantiles = ndtri(np.arange(2 * count + 1) / (2 * (count + 1)))
-    scores = np.empty(values.shape)
-    for row, out in zip(np.ascontiguousarray(values), scores, strict=True):
-        _average_ties(np.argsort(row), row, quantiles, out)
-    return scores
-
-
-@numba.njit(cache=True, nogil=True)
-def _average_ties(order, row, quantiles, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
-    first = 0
-    while first < len(order):
-        last = first
-        while last + 1 < len(order) and row[order[last + 1]] == row[order[first]]:
-            last += 1
-        for at in range(first, last + 1):
-            out[order[at]] = quantiles[first + last + 2]
-        first = last + 1
 
 
 def _prepare(

@@ -1,4 +1,4 @@
-"""The compiled kernel of Ross's estimator: one row of distances in a buffer serves every task and every labelling.
+"""The compiled parts of Ross's estimator: one row of distances in a buffer serves every task and every labelling.
 
 Distances are squared, float64 and by direct differences: the matrix-product form loses the exact ties on which the
 estimator depends (zeros of a ReLU). `information_of_labels_slowly` is the same sum written out, the kernel's oracle.
@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma
+from scipy.special import digamma, ndtri
 
 from moo_fs.contracts import Floats
 
@@ -133,3 +133,29 @@ def information_of_labels_slowly(points: Floats, labels: NDArray[Any], *, neighb
             k_tie, m = int((distance[same] <= radius).sum()), int((distance[others] <= radius).sum())
             terms[i] = digamma(count) - digamma(same.sum() + 1) + digamma(k_tie) - digamma(m)
     return float(terms.mean())
+
+
+def normal_scores(values: NDArray[Any]) -> Floats:
+    """Each row of `values` (dimension, sample) as normal quantiles of its ranks, `Phi^-1(rank / (N + 1))`.
+
+    Ties get their average rank. van der Waerden, B. L. (1952), "Order tests for the two-sample problem".
+    """
+    count = values.shape[1]
+    # Average ranks are multiples of one half: a table of all of them.
+    quantiles = ndtri(np.arange(2 * count + 1) / (2 * (count + 1)))
+    scores = np.empty(values.shape)
+    for row, out in zip(np.ascontiguousarray(values), scores, strict=True):
+        _average_ties(np.argsort(row), row, quantiles, out)
+    return scores
+
+
+@numba.njit(cache=True, nogil=True)
+def _average_ties(order, row, quantiles, out):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
+    first = 0
+    while first < len(order):
+        last = first
+        while last + 1 < len(order) and row[order[last + 1]] == row[order[first]]:
+            last += 1
+        for at in range(first, last + 1):
+            out[order[at]] = quantiles[first + last + 2]
+        first = last + 1

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from moo_fs.contracts import Floats, MooFsError, did_you_mean
-from moo_fs.losses import loss_of_images
+from moo_fs.head_passes import BATCH, HeadRunner, evaluating
 from moo_fs.registry import Measure, options_of
 from moo_fs.seeds import stream
 from moo_fs.split import Batch
 from moo_fs.tasks import Task
-
-BATCH = 32
-# Our choice: forward and backward together cost three forward passes.
-GRADIENT_PASSES = 3
 
 
 @dataclass(frozen=True)
@@ -61,54 +56,6 @@ class Source:
     weights: Tensor | None = None
 
 
-@dataclass
-class _Runner:
-    """Runs the heads on the device where they are and counts their passes."""
-
-    source: Source
-    passes: float = field(default=0.0)
-
-    def forward(self, features: Tensor, task: Task) -> Tensor:
-        """Output of one head without a graph."""
-        self.passes += len(features) / len(self.source.tasks)
-        head = self.source.heads[task.name]
-        with torch.no_grad():
-            output: Tensor = head(features.to(_device(head, features)))
-        return output.to(features.device)
-
-    def gradient(self, features: Tensor, targets: Tensor, task: Task) -> tuple[Tensor, Tensor]:
-        """Output of one head and the gradient of its summed per-image loss by the features."""
-        self.passes += GRADIENT_PASSES * len(features) / len(self.source.tasks)
-        head = self.source.heads[task.name]
-        # Only the features' own gradient is asked for: nothing is left on the head's parameters.
-        inputs = features.to(_device(head, features)).detach().clone().requires_grad_()
-        with torch.enable_grad():
-            output = head(inputs)
-            loss = loss_of_images(task, output, targets.to(inputs.device), summed=True).sum()
-            (gradient,) = torch.autograd.grad(loss, inputs)
-        return output.detach().to(features.device), gradient.to(features.device)
-
-    def ablate(self, features: Tensor, targets: Mapping[str, Tensor]) -> Callable[[str, Any], Tensor]:
-        """`(task, dropped (channel,) bool) -> loss (sample,)` with the dropped channels at their means."""
-        tasks = {task.name: task for task in self.source.tasks}
-        means = self.source.means.to(features).reshape(1, -1, 1, 1)
-
-        def loss(task: str, dropped: Any) -> Tensor:
-            if task not in tasks:
-                raise MooFsError(f"ablate: no task '{task}'{did_you_mean(task, tasks)}")
-            mask = torch.as_tensor(dropped, dtype=torch.bool)
-            if mask.shape != (features.shape[1],):
-                raise MooFsError(f"ablate: wanted dropped of shape ({features.shape[1]},), got {tuple(mask.shape)}")
-            parts = []
-            for at in range(0, len(features), BATCH):
-                filled = torch.where(mask.to(features.device).reshape(1, -1, 1, 1), means, features[at : at + BATCH])
-                output = self.forward(filled, tasks[task])
-                parts.append(loss_of_images(tasks[task], output, targets[task][at : at + BATCH]))
-            return torch.cat(parts)
-
-        return loss
-
-
 def score(
     measure: Measure, source: Source, *, seed: int, options: Mapping[str, Any] | None = None, batch_size: int = BATCH
 ) -> Scores:
@@ -129,8 +76,8 @@ def score(
         chosen["rng"] = stream(seed, "scores")
     drawn = draw(len(source.features), seed)
     start = time.perf_counter()
-    runner = _Runner(source)
-    with _evaluating(source.heads):
+    runner = HeadRunner(source.heads, source.tasks, source.means)
+    with evaluating(source.heads):
         if measure.whole:
             values, null = _called(measure, _joined(measure, source, runner, drawn, batch_size), chosen)
         else:
@@ -145,13 +92,13 @@ def draw(images: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _batches(
-    measure: Measure, source: Source, runner: _Runner, drawn: np.ndarray[Any, np.dtype[np.int64]], size: int
+    measure: Measure, source: Source, runner: HeadRunner, drawn: np.ndarray[Any, np.dtype[np.int64]], size: int
 ) -> Iterator[Batch]:
     """What the measure needs of the drawn images, in batches."""
     for at in range(0, len(drawn), size):
         index = torch.from_numpy(drawn[at : at + size])
         features = source.features[index]
-        targets = {task.name: source.targets[task.name][index] for task in source.tasks} if source.targets else {}
+        targets = {name: target[index] for name, target in source.targets.items()}
         outputs, gradients = {}, {}
         for task in source.tasks:
             if "gradients" in measure.needs:
@@ -171,7 +118,7 @@ def _batches(
 
 
 def _joined(
-    measure: Measure, source: Source, runner: _Runner, drawn: np.ndarray[Any, np.dtype[np.int64]], size: int
+    measure: Measure, source: Source, runner: HeadRunner, drawn: np.ndarray[Any, np.dtype[np.int64]], size: int
 ) -> Batch:
     """Everything that was drawn as one batch."""
     parts = list(_batches(measure, source, runner, drawn, size))
@@ -251,21 +198,3 @@ def _check_needs(measure: Measure, source: Source) -> None:
     missing = [task.name for task in source.tasks if task.name not in source.targets]
     if missing and {"targets", "gradients", "ablate"} & set(measure.needs):
         raise MooFsError(f"measure '{measure.name}': needs targets of task '{missing[0]}', which the fit part lacks")
-
-
-def _device(head: nn.Module, features: Tensor) -> torch.device:
-    parameter = next(head.parameters(), None)
-    return features.device if parameter is None else parameter.device
-
-
-@contextmanager
-def _evaluating(heads: Mapping[str, nn.Module]) -> Iterator[None]:
-    """Evaluation mode inside; every module's own mode is restored afterwards."""
-    modes = [(module, module.training) for head in heads.values() for module in head.modules()]
-    try:
-        for module, _ in modes:
-            module.training = False
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

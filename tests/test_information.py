@@ -11,10 +11,9 @@ from moo_fs import MooFsError
 from moo_fs.information import (
     cluster_outputs,
     discrete_mutual_information,
-    normal_scores,
     patch_mutual_information,
 )
-from moo_fs.neighbours import group, information_of_labels, information_of_labels_slowly
+from moo_fs.neighbours import group, information_of_labels, information_of_labels_slowly, normal_scores
 
 
 def rng_of(test):

@@ -1,0 +1,92 @@
+"""Runs of the heads for importance measures: outputs, gradients and ablations, each image counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from moo_fs.contracts import MooFsError, did_you_mean
+from moo_fs.losses import loss_of_images
+from moo_fs.tasks import Task
+
+BATCH = 32
+# Our choice: forward and backward together cost three forward passes.
+GRADIENT_PASSES = 3
+
+
+@dataclass
+class HeadRunner:
+    """Runs `heads` on the device where they are; `means` (channel,) fill ablated channels; counts images."""
+
+    heads: Mapping[str, nn.Module]
+    tasks: Sequence[Task]
+    means: Tensor
+    images: int = field(default=0)
+
+    @property
+    def passes(self) -> float:
+        """Images x passes of all heads so far: one head alone counts 1 / tasks, a gradient 3 forward passes."""
+        return self.images / len(self.tasks)
+
+    def forward(self, features: Tensor, task: Task) -> Tensor:
+        """Output of one head without a graph."""
+        self.images += len(features)
+        head = self.heads[task.name]
+        with torch.no_grad():
+            output: Tensor = head(features.to(_device(head, features)))
+        return output.to(features.device)
+
+    def gradient(self, features: Tensor, targets: Tensor, task: Task) -> tuple[Tensor, Tensor]:
+        """Output of one head and the gradient of its summed per-image loss by the features."""
+        self.images += GRADIENT_PASSES * len(features)
+        head = self.heads[task.name]
+        # Only the features' own gradient is asked for: nothing is left on the head's parameters.
+        inputs = features.to(_device(head, features)).detach().clone().requires_grad_()
+        with torch.enable_grad():
+            output = head(inputs)
+            loss = loss_of_images(task, output, targets.to(inputs.device), summed=True).sum()
+            (gradient,) = torch.autograd.grad(loss, inputs)
+        return output.detach().to(features.device), gradient.to(features.device)
+
+    def ablate(self, features: Tensor, targets: Mapping[str, Tensor]) -> Callable[[str, Any], Tensor]:
+        """`(task, dropped (channel,) bool) -> loss (sample,)` with the dropped channels at their means."""
+        tasks = {task.name: task for task in self.tasks}
+        means = self.means.to(features).reshape(1, -1, 1, 1)
+
+        def loss(task: str, dropped: Any) -> Tensor:
+            if task not in tasks:
+                raise MooFsError(f"ablate: no task '{task}'{did_you_mean(task, tasks)}")
+            mask = torch.as_tensor(dropped, dtype=torch.bool)
+            if mask.shape != (features.shape[1],):
+                raise MooFsError(f"ablate: wanted dropped of shape ({features.shape[1]},), got {tuple(mask.shape)}")
+            parts = []
+            for at in range(0, len(features), BATCH):
+                filled = torch.where(mask.to(features.device).reshape(1, -1, 1, 1), means, features[at : at + BATCH])
+                output = self.forward(filled, tasks[task])
+                parts.append(loss_of_images(tasks[task], output, targets[task][at : at + BATCH]))
+            return torch.cat(parts)
+
+        return loss
+
+
+def _device(head: nn.Module, features: Tensor) -> torch.device:
+    parameter = next(head.parameters(), None)
+    return features.device if parameter is None else parameter.device
+
+
+@contextmanager
+def evaluating(heads: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Evaluation mode inside; every module's own mode is restored afterwards."""
+    modes = [(module, module.training) for head in heads.values() for module in head.modules()]
+    try:
+        for module, _ in modes:
+            module.training = False
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
