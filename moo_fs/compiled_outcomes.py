@@ -44,7 +44,7 @@ def _class_scorer(task: Task, target: Tensor) -> Scorer:
     def score(output: Tensor, images: slice) -> Floats:
         _same(task, tuple(output.shape[1:]), wanted)
         logits = output.float().contiguous().numpy().reshape(len(output), classes, -1)
-        return class_sums(logits, labels[images])
+        return np.asarray(class_sums(logits, labels[images]))
 
     return score
 
@@ -56,7 +56,8 @@ def _square_scorer(task: Task, target: Tensor) -> Scorer:
 
     def score(output: Tensor, images: slice) -> Floats:
         _same(task, tuple(output.shape[1:]), wanted)
-        return kernel(output.float().contiguous().numpy().reshape(len(output), -1), flat[images])
+        values = output.float().contiguous().numpy().reshape(len(output), -1)
+        return np.asarray(kernel(values, flat[images]))
 
     return score
 
@@ -66,61 +67,52 @@ def _same(task: Task, got: tuple[int, ...], wanted: tuple[int, ...]) -> None:
         raise MooFsError(f"task '{task.name}': wanted an output of shape (image, {wanted}), got (image, {got})")
 
 
-@njit(cache=True, inline="always")
-def _exp(x):  # type: ignore[no-untyped-def]
-    """exp of a float32 that is not positive; below -87 the result is the smallest normal number, as good as 0."""
-    x = max(x, np.float32(-87.0))
-    whole = np.floor(x * np.float32(1.4426950408889634) + np.float32(0.5))
-    rest = x - whole * np.float32(0.693359375)
-    rest = rest - whole * np.float32(-2.12194440e-4)
-    y = np.float32(1.9875691500e-4)
-    y = y * rest + np.float32(1.3981999507e-3)
-    y = y * rest + np.float32(8.3334519073e-3)
-    y = y * rest + np.float32(4.1665795894e-2)
-    y = y * rest + np.float32(1.6666665459e-1)
-    y = y * rest + np.float32(5.0000001201e-1)
-    y = y * rest * rest + rest + np.float32(1.0)
-    return y * np.int32((np.int32(whole) + 127) << 23).view(np.float32)
-
-
 @njit(cache=True, nogil=True)
 def class_sums(logits, labels):  # type: ignore[no-untyped-def]
     """Cross-entropy, valid pixels and confusion matrix per image; logits (image, class, pixel), labels -1 = ignored."""
     images, classes, pixels = logits.shape
     found = np.zeros((images, 2 + classes * classes))
-    largest, total = np.empty(RUN, np.float32), np.empty(RUN, np.float32)
-    winner = np.empty(RUN, np.int32)
+    largest, total = np.empty(pixels, np.float32), np.empty(pixels, np.float32)
+    winner = np.empty(pixels, np.int32)
     for image in range(images):
         for first in range(0, pixels, RUN):
-            size = min(RUN, pixels - first)
-            _soft_maximum(logits[image, :, first : first + size], largest, total, winner)
-            _count(
-                logits[image, :, first : first + size],
-                labels[image, first : first + size],
-                largest,
-                total,
-                winner,
-                found[image],
-            )
+            run = slice(first, min(first + RUN, pixels))
+            largest[run] = logits[image, 0][run]
+            winner[run] = 0
+            total[run] = 0.0
+            for label in range(1, classes):
+                _raise_largest(logits[image, label][run], largest[run], winner[run], np.int32(label))
+            for label in range(classes):
+                _add_exponential(logits[image, label][run], largest[run], total[run])
+        _count(logits[image], labels[image], largest, total, winner, found[image])
     return found
 
 
 @njit(cache=True, nogil=True)
-def _soft_maximum(logits, largest, total, winner):  # type: ignore[no-untyped-def]
-    """Per pixel: largest logit, its first class, and the sum of exp(logit - largest)."""
-    classes, size = logits.shape
-    for pixel in range(size):
-        largest[pixel] = logits[0, pixel]
-        winner[pixel] = 0
-        total[pixel] = 0.0
-    for label in range(1, classes):
-        for pixel in range(size):
-            better = logits[label, pixel] > largest[pixel]
-            winner[pixel] = label if better else winner[pixel]
-            largest[pixel] = logits[label, pixel] if better else largest[pixel]
-    for label in range(classes):
-        for pixel in range(size):
-            total[pixel] += _exp(logits[label, pixel] - largest[pixel])
+def _raise_largest(logits, largest, winner, label):  # type: ignore[no-untyped-def]
+    """Keep the largest logit and the first class that has it; all (pixel,)."""
+    for pixel in range(len(logits)):
+        better = logits[pixel] > largest[pixel]
+        winner[pixel] = label if better else winner[pixel]
+        largest[pixel] = logits[pixel] if better else largest[pixel]
+
+
+@njit(cache=True, nogil=True)
+def _add_exponential(logits, largest, total):  # type: ignore[no-untyped-def]
+    """Add exp(logit - largest) to the total; all (pixel,). Below -87 it is 1e-38, as good as 0."""
+    for pixel in range(len(logits)):
+        gap = logits[pixel] - largest[pixel]
+        x = np.float32(-87.0) if gap < np.float32(-87.0) else gap  # so that nan stays nan
+        whole = np.floor(x * np.float32(1.4426950408889634) + np.float32(0.5))
+        rest = x - whole * np.float32(0.693359375) - whole * np.float32(-2.12194440e-4)
+        y = np.float32(1.9875691500e-4) * rest + np.float32(1.3981999507e-3)
+        y = y * rest + np.float32(8.3334519073e-3)
+        y = y * rest + np.float32(4.1665795894e-2)
+        y = y * rest + np.float32(1.6666665459e-1)
+        y = y * rest + np.float32(5.0000001201e-1)
+        y = y * rest * rest + rest + np.float32(1.0)
+        power = np.int32((np.int32(whole) + np.int32(127)) << np.int32(23))
+        total[pixel] += y * power.view(np.float32)
 
 
 @njit(cache=True, nogil=True)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numba import njit
 from torch import Tensor, fx, nn
-from torch.fx.experimental.optimization import fuse
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 TOLERANCE = 1e-5
 RELUS = (functional.relu, torch.relu, torch.relu_, functional.relu_, "relu", "relu_")
@@ -49,7 +50,9 @@ def prepare(head: nn.Module, maps: Tensor) -> PreparedHead:
     with torch.inference_mode():
         wanted = given(maps.clone(memory_format=torch.contiguous_format))
         for form, make in (("packed", packed), ("folded", folded)):
-            if form == "packed" and (maps.device.type != "cpu" or not torch.backends.mkldnn.is_available()):
+            if form == "packed" and (
+                maps.device.type != "cpu" or not torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+            ):
                 continue
             candidate = _attempt(make, given)
             if candidate is not None and _agrees(candidate, maps, wanted):
@@ -67,28 +70,57 @@ def evaluation_copy(head: nn.Module) -> nn.Module:
 
 def folded(head: nn.Module) -> nn.Module:
     """`head` traced, its batch normalisations folded into the convolutions before them, weights channels-last."""
-    graph: nn.Module = fuse(head)
+    graph: nn.Module = _fused(head)
     return graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def packed(head: nn.Module) -> nn.Module:
     """`folded`, with each convolution's weights packed once for oneDNN and a ReLU that follows computed with it."""
-    graph = fuse(head)
+    graph = _fused(head)
     modules = dict(graph.named_modules())
     for node in list(graph.graph.nodes):
-        module = modules.get(str(node.target)) if node.op == "call_module" else None
+        module = _module(node, modules)
         if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros" and not isinstance(module.padding, str):
             relu = _only_relu(node, modules)
             graph.add_submodule(f"packed_{node.name}", PackedConvolution(module, relu=relu is not None))
             node.target = f"packed_{node.name}"
             if relu is not None:
-                relu.replace_all_uses_with(node)
-                graph.graph.erase_node(relu)
+                _erase(graph, relu, node)
         elif node.op == "call_function" and node.target in (functional.pixel_shuffle, torch.pixel_shuffle):
             node.target = pixel_shuffle
-    graph.delete_all_unused_submodules()
+    graph.recompile()
+    rewritten: nn.Module = graph
+    return rewritten
+
+
+def _fused(head: nn.Module) -> Any:
+    """`head` traced, batch normalisations that alone follow a convolution folded into it."""
+    graph: Any = fx.symbolic_trace(head)
+    modules = dict(graph.named_modules())
+    for node in list(graph.graph.nodes):
+        norm = _module(node, modules)
+        if not isinstance(norm, nn.BatchNorm2d) or not norm.track_running_stats:
+            continue
+        source = node.args[0]
+        convolution = _module(source, modules)
+        if isinstance(convolution, nn.Conv2d) and len(source.users) == 1:
+            name = f"fused_{source.name}"
+            modules[name] = fuse_conv_bn_eval(convolution, norm)
+            graph.add_submodule(name, modules[name])
+            source.target = name
+            _erase(graph, node, source)
     graph.recompile()
     return graph
+
+
+def _erase(graph: Any, node: fx.Node, heir: fx.Node) -> None:
+    node.replace_all_uses_with(heir)
+    graph.graph.erase_node(node)
+
+
+def _module(node: fx.Node, modules: dict[str, nn.Module]) -> nn.Module | None:
+    """The module that `node` calls, if it calls one."""
+    return modules.get(str(node.target)) if node.op == "call_module" else None
 
 
 class PackedConvolution(nn.Module):
@@ -139,9 +171,7 @@ def _only_relu(node: fx.Node, modules: dict[str, nn.Module]) -> fx.Node | None:
     if len(node.users) != 1:
         return None
     user = next(iter(node.users))
-    if user.op == "call_module":
-        return user if isinstance(modules.get(str(user.target)), nn.ReLU) else None
-    return user if user.target in RELUS else None
+    return user if user.target in RELUS or isinstance(_module(user, modules), nn.ReLU) else None
 
 
 def _attempt(make: Callable[[nn.Module], nn.Module], head: nn.Module) -> nn.Module | None:

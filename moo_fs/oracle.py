@@ -1,4 +1,4 @@
-"""The obvious evaluator: heads as they were given, eight images at a time, nothing compiled, folded or fused.
+"""The obvious evaluator: heads as they are, eight images at a time, nothing compiled, folded or fused.
 
 The engine must agree with it; it is also the other side of `moo-fs bench engine`.
 """
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from moo_fs import outcomes
 from moo_fs.coding.cells import Cells
 from moo_fs.contracts import Floats
+from moo_fs.folding import evaluation_copy
 from moo_fs.tasks import Task
 
 BATCH = 8
@@ -29,7 +30,8 @@ class Oracle:
         features: Tensor,
         targets: Mapping[str, Tensor],
     ) -> None:
-        self.heads, self.tasks, self.targets = heads, list(tasks), targets
+        self.heads = {task.name: evaluation_copy(heads[task.name]) for task in tasks}
+        self.tasks, self.targets = list(tasks), targets
         self.features = features.numpy()
 
     def sums(self, cells: Cells | None) -> dict[str, Floats]:
@@ -46,5 +48,5 @@ class Oracle:
         """Task -> output of the chosen images (all of them if None)."""
         maps = self.features[images if images is not None else slice(None)]
         received = torch.from_numpy(maps if cells is None else cells.dequantise(maps))
-        with torch.inference_mode():
-            return {task.name: self.heads[task.name](received) for task in self.tasks}
+        with torch.inference_mode():  # each head gets its own copy: a head may work in place
+            return {task.name: self.heads[task.name](received.clone()) for task in self.tasks}

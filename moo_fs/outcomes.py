@@ -70,9 +70,8 @@ def metrics(task: Task, sums: Floats) -> dict[str, float]:
 
 
 def _class_sums(output: Tensor, target: Tensor, *, classes: int) -> Tensor:
-    logits, labels = output.double().flatten(2) if output.ndim > 2 else output.double()[..., None], target.flatten(1)
-    if target.ndim == 1:
-        labels = target[:, None]
+    labels = target.reshape(len(target), -1)
+    logits = output.double().reshape(len(target), classes, -1)
     valid = labels != IGNORED
     entropy = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none").sum(1)
     pairs = torch.where(valid, labels * classes + logits.argmax(1), classes**2)

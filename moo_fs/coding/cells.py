@@ -45,7 +45,7 @@ class Cells:
         values = feature_maps(maps, channels=self.channels)
         column = (slice(None), None, None)
         level = np.floor((values - self.offset[column]) * self.scale[column])
-        return np.clip(level, 0, (self.levels - 1)[column]).astype(np.uint8)
+        return np.asarray(np.clip(level, 0, (self.levels - 1)[column]).astype(np.uint8))
 
     def dequantise(self, maps: Any) -> Maps:
         """What the decoder sees of maps (image, channel, height, width): the centroid of every symbol."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from moo_fs.coding import kernels
 from moo_fs.coding.cells import BITS_PER_KBIT, SYMBOLS, Cells, Maps, feature_maps, flat_maps
 from moo_fs.coding.clipping import best_ranges
-from moo_fs.contracts import MAX_BITS, Bits, Floats, MooFsError, bits_array, did_you_mean
+from moo_fs.contracts import MAX_BITS, Floats, MooFsError, bits_array, did_you_mean
 
 HEADER_KBIT = 0.128
 DEPTHS = MAX_BITS + 1
@@ -118,8 +118,8 @@ def uniform_step(maps: Any, *, step: float) -> Cells:
 def step_ladder(maps: Any, *, count: int) -> list[float]:
     """`count` steps for the baseline's curve, coarse to fine, in equal ratios.
 
-    The coarsest sends about 1 kbit per image, the finest as much as min-max at 8 bits, but never so fine that 256
-    symbols would cut the widest channel's range.
+    The coarsest sends about 1 kbit per image (a quarter of everything if that is less), the finest as much as min-max
+    at 8 bits, but never so fine that 256 symbols would cut the widest channel's range.
     """
     if count < 2:
         raise MooFsError(f"count: wanted 2 steps or more, got {count}")
@@ -132,7 +132,8 @@ def step_ladder(maps: Any, *, count: int) -> list[float]:
     limits = np.stack([ordered.min(axis=1), ordered.max(axis=1)], axis=1).astype(np.float64)
     most = _fit_depth(flat, limits, SYMBOLS, midpoints=True).rate_kbit(values)
     finest = max(_step_of_rate(values, most, span), span / (SYMBOLS - 2))
-    return [float(step) for step in np.geomspace(_step_of_rate(values, 1.0, span), finest, count)]
+    coarsest = _step_of_rate(values, min(1.0, most / 4), span)
+    return [float(step) for step in np.geomspace(coarsest, finest, count)]
 
 
 def _step_of_rate(maps: Maps, kbit: float, span: float) -> float:
@@ -208,6 +209,3 @@ def _relative_error(flat: Maps, cells: Cells) -> Floats:
             arrays = (cells.offset[channel], cells.scale[channel], cells.levels[channel], cells.centroids[channel])
             found[channel] = kernels.squared_error(flat, channel, *arrays) / total
     return found
-
-
-__all__ = ["HEADER_KBIT", "Bits", "QuantiserTables", "fit_tables", "step_ladder", "uniform_step"]
