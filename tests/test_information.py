@@ -8,6 +8,7 @@ from scipy.stats import norm
 from sklearn.feature_selection import mutual_info_classif
 
 from moo_fs import MooFsError
+from moo_fs.bench import mi
 from moo_fs.information import (
     cluster_outputs,
     discrete_mutual_information,
@@ -239,3 +240,9 @@ def test_bad_arguments_are_refused_in_a_sentence(change, words):
 def test_labels_that_do_not_lie_on_the_patches_are_refused(shape, patch, words):
     with pytest.raises(MooFsError, match=words):
         patch_mutual_information(np.zeros((8, 2, 4, 4)), np.zeros(shape, int), patch=patch)
+
+
+def test_the_benchmarks_two_sides_give_the_same_estimate():
+    (row,) = mi.rows(channels=2, samples=300, blocks=1)
+    assert row["difference"] < 1e-2
+    assert row["ratio"] == pytest.approx(row["loop_seconds"] / row["ours_seconds"])

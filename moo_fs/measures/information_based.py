@@ -55,7 +55,7 @@ def mutual_information(
         permutations: label permutations for the null's mean (task,), over channels and permutations; 0 for none.
     """
     _check(batch, patch=patch, clusters=clusters, pairs=pairs, permutations=permutations)
-    points = cut(batch.features.numpy(), patch)
+    points = cut(batch.features.cpu().numpy(), patch)
     count = points.shape[2]
     drawn = np.sort(rng.choice(count, min(pairs, count), replace=False))
     share = len(drawn) / count
