@@ -73,17 +73,16 @@ def class_sums(logits, labels):  # type: ignore[no-untyped-def]
     images, classes, pixels = logits.shape
     found = np.zeros((images, 2 + classes * classes))
     largest, total = np.empty(pixels, np.float32), np.empty(pixels, np.float32)
-    winner = np.empty(pixels, np.int32)
+    winner = np.zeros(pixels, np.int32)
     for image in range(images):
+        largest[:] = -np.inf
+        total[:] = 0.0
         for first in range(0, pixels, RUN):
-            run = slice(first, min(first + RUN, pixels))
-            largest[run] = logits[image, 0][run]
-            winner[run] = 0
-            total[run] = 0.0
-            for label in range(1, classes):
-                _raise_largest(logits[image, label][run], largest[run], winner[run], np.int32(label))
+            last = min(first + RUN, pixels)
             for label in range(classes):
-                _add_exponential(logits[image, label][run], largest[run], total[run])
+                _raise_largest(logits[image, label, first:last], largest[first:last], winner[first:last], label)
+            for label in range(classes):
+                _add_exponential(logits[image, label, first:last], largest[first:last], total[first:last])
         _count(logits[image], labels[image], largest, total, winner, found[image])
     return found
 
@@ -91,9 +90,10 @@ def class_sums(logits, labels):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _raise_largest(logits, largest, winner, label):  # type: ignore[no-untyped-def]
     """Keep the largest logit and the first class that has it; all (pixel,)."""
+    name = np.int32(label)
     for pixel in range(len(logits)):
         better = logits[pixel] > largest[pixel]
-        winner[pixel] = label if better else winner[pixel]
+        winner[pixel] = name if better else winner[pixel]
         largest[pixel] = logits[pixel] if better else largest[pixel]
 
 

@@ -124,21 +124,29 @@ def _module(node: fx.Node, modules: dict[str, nn.Module]) -> nn.Module | None:
 
 
 class PackedConvolution(nn.Module):
-    """A convolution whose weights are packed once, not at every call; computes the ReLU after it if asked."""
+    """A convolution whose weights are packed once, not at every call; computes the ReLU after it if asked.
+
+    The packing that oneDNN wants depends on the maps' shape, so it is done for the first maps and redone for others.
+    """
 
     def __init__(self, convolution: nn.Conv2d, *, relu: bool) -> None:
         super().__init__()
         self.geometry = (list(convolution.padding), list(convolution.stride), list(convolution.dilation))
         self.groups, self.after = convolution.groups, "relu" if relu else "none"
         self.bias = None if convolution.bias is None else convolution.bias.detach()
-        weight = convolution.weight.detach().contiguous(memory_format=torch.channels_last)
-        self.weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.geometry, self.groups)
+        self.weight = convolution.weight.detach().contiguous(memory_format=torch.channels_last)
+        self.shape: list[int] = []
+        self.packed = self.weight
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps (image, channel, height, width) to maps, channels-last."""
         maps = maps.contiguous(memory_format=torch.channels_last)
+        if list(maps.shape) != self.shape:
+            self.shape = list(maps.shape)
+            pack = torch.ops.mkldnn._reorder_convolution_weight
+            self.packed = pack(self.weight, *self.geometry, self.groups, self.shape)
         found: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            maps, self.weight, self.bias, *self.geometry, self.groups, self.after, [], ""
+            maps, self.packed, self.bias, *self.geometry, self.groups, self.after, [], ""
         )
         return found
 
