@@ -13,6 +13,8 @@ from moo_fs.seeds import stream
 from moo_fs.space import Space
 from moo_fs.subjects.linear_gaussian import AnalyticModel
 
+OPTIONS: dict[str, dict[str, Any]] = {"gp": {"startup": 4}}  # a trial of it costs a second
+
 
 @dataclass
 class Log:
@@ -39,7 +41,7 @@ def evaluate(model: AnalyticModel, space: Space, bits: Bits) -> Floats:
 
 
 def make(name: str, space: Space, block: int, **options: Any) -> Any:
-    return registry.optimisers.load(name)(space, stream(block, "optimiser", name), **options)
+    return registry.optimisers.load(name)(space, stream(block, "optimiser", name), **OPTIONS.get(name, {}) | options)
 
 
 def search(name: str, model: AnalyticModel, space: Space, *, budget: int, block: int = 0, **options: Any) -> Log:

@@ -16,7 +16,7 @@ from moo_fs.subjects.linear_gaussian import linear_gaussian
 
 register()
 NAMES = sorted(BUILTIN)
-BUDGET = {"gp": 24}
+BUDGET = {"gp": 6}
 
 
 def budget_of(name: str) -> int:
@@ -67,8 +67,9 @@ def test_awkward_scores_do_not_stop_a_search(name: str, scores: str) -> None:
     model = linear_gaussian(channels=6)
     tasks = 1 if scores == "one-task" else 3
     values = {"none": None, "zero": np.zeros((6, 3)), "one-task": np.ones((6, 1)), "negative": -np.ones((6, 3))}[scores]
-    log = search(name, model, space_of(model, values, tasks=tasks), budget=20)
-    assert len(log.objectives) >= 8
+    budget = 5 if name == "gp" else 20
+    log = search(name, model, space_of(model, values, tasks=tasks), budget=budget)
+    assert len(log.objectives) >= min(8, budget)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,7 +79,8 @@ def test_a_constant_channel_costs_nothing_and_stops_nothing(name: str) -> None:
     rate[3], error[3] = 0.0, 0.0
     error[3, 0] = 1.0
     space = Space(("rate", *model.task_names), error, rate, noisy_scores(model, 0))
-    assert len(search(name, model, space, budget=20).objectives) == 20
+    budget = 5 if name == "gp" else 20
+    assert len(search(name, model, space, budget=budget).objectives) == budget
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,6 +103,14 @@ def test_impossible_options_are_refused(name: str) -> None:
     option = {"nsga2": "population", "nsga3": "population", "sms-emoa": "population", "local-search": "batch"}
     with pytest.raises(MooFsError, match="wanted"):
         make(name, space_of(linear_gaussian(channels=6), None), 0, **{option.get(name, "batch"): 0})
+
+
+def test_gp_stops_by_itself_and_can_be_told_not_to() -> None:
+    model = linear_gaussian(channels=6)
+    space = space_of(model, noisy_scores(model, 0))
+    for stop, asked in ((3, 3), (0, 4)):
+        log = search("gp", model, space, budget=4, stop=stop)
+        assert len(log.objectives) == asked
 
 
 def test_decoding_parameters_reproduce_the_allocations() -> None:

@@ -16,6 +16,18 @@ BUILTIN = {
         "allocations without any knowledge, at random levels of total bits",
     ),
     "nsga2": ("moo_fs.optimisers.genetic:Nsga2", "pymoo's NSGA-II on bits, seeded and guided by the scores"),
+    "nsga3": ("moo_fs.optimisers.genetic:Nsga3", "pymoo's NSGA-III, with the start and moves of nsga2"),
+    "sms-emoa": ("moo_fs.optimisers.genetic:SmsEmoa", "pymoo's SMS-EMOA, with the start and moves of nsga2"),
+    "local-search": (
+        "moo_fs.optimisers.local_search:LocalSearch",
+        "steps, swaps and line crossover around the archive of non-dominated allocations",
+    ),
+    "sobol": ("moo_fs.optimisers.sampling:Sobol", "low-discrepancy points over task weights, lambda and gamma"),
+    "optuna-nsga2": ("moo_fs.optimisers.bayesian:OptunaNsga2", "Optuna's NSGA-II on task weights, lambda and gamma"),
+    "gp": (
+        "moo_fs.optimisers.bayesian:Gp",
+        "Gaussian processes on task weights, lambda and gamma; stops at 60 evaluations unless told otherwise",
+    ),
     "tpe": ("moo_fs.optimisers.bayesian:Tpe", "Optuna's multivariate TPE on task weights, lambda and gamma"),
     "lagrangian": (
         "moo_fs.optimisers.lagrangian:Lagrangian",

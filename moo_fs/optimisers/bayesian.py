@@ -2,64 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 
 from moo_fs.contracts import Bits, Floats, MooFsError
-from moo_fs.optimisers import sweep
+from moo_fs.optimisers.memory import Memory
+from moo_fs.optimisers.parameters import LOGARITHMIC, Decoding
 from moo_fs.space import Space
 
-GAMMA = (0.25, 2.0)
 
-
-class Decoding:
-    """The parameters of decoding and what they mean: uniform numbers in, bits out.
-
-    Task weights are `-log u` normalised (uniform on the simplex for uniform u; none for a single task); lambda and
-    gamma are searched on a logarithmic scale.
-    """
-
-    def __init__(self, space: Space) -> None:
-        # All scores zero would decode to nothing sent whatever the parameters: then every channel counts alike.
-        blind = space.scores is not None and not (space.scores > 0).any()
-        self._space = replace(space, scores=None) if blind else space
-        tasks = space.tasks if len(space.tasks) > 1 else ()
-        self.names = [f"weight_{task}" for task in tasks]
-        low, high = sweep.lambda_bounds(space)
-        self.bounds = {
-            **dict.fromkeys(self.names, (1e-3, 1.0 - 1e-3)),
-            "lambda": (low, high),
-            "gamma": GAMMA,
-        }
-
-    @property
-    def distributions(self) -> dict[str, optuna.distributions.BaseDistribution]:
-        """The search space in Optuna's words."""
-        logarithmic = {"lambda", "gamma"}
-        return {
-            name: optuna.distributions.FloatDistribution(*bound, log=name in logarithmic)
-            for name, bound in self.bounds.items()
-        }
-
-    def from_unit(self, unit: Floats) -> list[dict[str, float]]:
-        """Points of the unit cube (point, parameter) as parameters."""
-        return [
-            {
-                name: float(low * (high / low) ** u) if name in ("lambda", "gamma") else float(low + (high - low) * u)
-                for (name, (low, high)), u in zip(self.bounds.items(), row, strict=True)
-            }
-            for row in unit
-        ]
-
-    def decode(self, rows: list[dict[str, float]]) -> Bits:
-        """Bits (row, channel) of parameters."""
-        raw = np.array([[-np.log(row[name]) for name in self.names] or [1.0] for row in rows])
-        lam, gamma = (np.array([row[name] for row in rows]) for name in ("lambda", "gamma"))
-        return self._space.decode(raw / raw.sum(axis=1, keepdims=True), lam, gamma)
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna without its notes on studies made, optional packages and experimental samplers."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
 
 
 class OptunaSearch:
@@ -87,12 +55,8 @@ class OptunaSearch:
 
     @staticmethod
     def _empty_study(sampler: BaseSampler, objectives: int) -> optuna.Study:
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        try:
+        with quiet():
             return optuna.create_study(directions=["minimize"] * objectives, sampler=sampler)
-        finally:
-            optuna.logging.set_verbosity(verbosity)
 
     def _forget(self) -> None:
         """Thin the study once it holds a quarter more than `history` trials; the sampler goes on as it is."""
@@ -106,8 +70,12 @@ class OptunaSearch:
 
     def ask(self) -> Bits:
         """The next allocations (batch, channel); `parameters` says what they were decoded from."""
-        distributions = self._decoding.distributions
-        self._trials = [self._study.ask(distributions) for _ in range(self._batch)]
+        distributions: dict[str, optuna.distributions.BaseDistribution] = {
+            name: optuna.distributions.FloatDistribution(*bounds, log=name in LOGARITHMIC)
+            for name, bounds in self._decoding.bounds.items()
+        }
+        with quiet():
+            self._trials = [self._study.ask(distributions) for _ in range(self._batch)]
         self.parameters = [{name: float(value) for name, value in trial.params.items()} for trial in self._trials]
         return self._decoding.decode(self.parameters)
 
@@ -133,3 +101,50 @@ class Tpe(OptunaSearch):
     def _sampler(self, seed: int) -> BaseSampler:
         options: dict[str, Any] = {"multivariate": True, "group": False, "constant_liar": False}
         return TPESampler(seed=seed, n_startup_trials=self._startup, n_ei_candidates=24, **options)
+
+
+class OptunaNsga2(OptunaSearch):
+    """Optuna's NSGA-II on decoding parameters: Deb et al. (2002), with Optuna's own crossover and mutation."""
+
+    def __init__(self, problem: Space, rng: np.random.Generator, *, batch: int = 10, population: int = 40) -> None:
+        if population < 2:
+            raise MooFsError(f"optimiser 'optuna-nsga2': population: wanted 2 or more, got {population}")
+        self._population = population
+        super().__init__(problem, rng, batch=batch)
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        return NSGAIISampler(seed=seed, population_size=self._population, crossover_prob=0.9)
+
+
+class Gp(OptunaSearch):
+    """Gaussian processes with expected hypervolume improvement, on decoding parameters.
+
+    A trial costs seconds, and more of them the longer it runs: so it stops by itself after `stop` distinct allocations
+    (its `ask` then returns no rows), unless told otherwise; 0 never stops.
+    Daulton, S., Balandat, M. and Bakshy, E. (2020), "Differentiable expected hypervolume improvement".
+    """
+
+    def __init__(
+        self, problem: Space, rng: np.random.Generator, *, batch: int = 1, startup: int = 12, stop: int = 60
+    ) -> None:
+        if startup < 1 or stop < 0:
+            raise MooFsError("optimiser 'gp': wanted startup of 1 or more and stop of 0 or more")
+        self._startup, self._stop = startup, stop
+        self._memory, self._nothing = Memory(problem), np.zeros((0, problem.channels), dtype=np.int8)
+        super().__init__(problem, rng, batch=batch)
+
+    def ask(self) -> Bits:
+        """The next allocations (batch, channel), or none once it has stopped."""
+        if self._stop and len(self._memory) >= self._stop:
+            self.parameters, self._trials = [], []
+            return self._nothing
+        return super().ask()
+
+    def tell(self, bits: Bits, objectives: Floats) -> None:
+        """Objectives (batch, objective) of what was asked last, in its order."""
+        super().tell(bits, objectives)
+        self._memory.add(bits, objectives)
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        with quiet():
+            return GPSampler(seed=seed, n_startup_trials=self._startup, deterministic_objective=True)

@@ -6,10 +6,13 @@ There is no termination: who asks owns the budget. Selection, ranking and surviv
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.algorithms.moo.nsga3 import NSGA3
+from pymoo.algorithms.moo.sms import SMSEMOA
 from pymoo.core.crossover import Crossover
 from pymoo.core.evaluator import Evaluator
 from pymoo.core.mutation import Mutation
@@ -18,6 +21,7 @@ from pymoo.core.problem import Problem as PymooProblem
 from pymoo.core.sampling import Sampling
 from pymoo.core.termination import NoTermination
 from pymoo.problems.static import StaticProblem
+from pymoo.util.ref_dirs import get_reference_directions
 
 from moo_fs.contracts import MAX_BITS, Bits, Floats, MooFsError
 from moo_fs.optimisers import moves, sweep
@@ -88,6 +92,31 @@ class Nsga2(Genetic):
 
     def _make(self, **common: Any) -> Any:
         return NSGA2(**common)
+
+
+class Nsga3(Genetic):
+    """NSGA-III: Deb and Jain (2014), "An evolutionary many-objective optimization algorithm ...", Part I.
+
+    Reference directions are those of Das and Dennis, as many as the population can serve.
+    """
+
+    def _make(self, **common: Any) -> Any:
+        return NSGA3(ref_dirs=_directions(len(self._space.objectives), common["pop_size"]), **common)
+
+
+class SmsEmoa(Genetic):
+    """SMS-EMOA: Beume, Naujoks and Emmerich (2007), "SMS-EMOA: multiobjective selection based on dominated ..."."""
+
+    def _make(self, **common: Any) -> Any:
+        return SMSEMOA(**common)
+
+
+def _directions(objectives: int, most: int) -> Any:
+    """Das and Dennis's directions (direction, objective): the finest grid of at most `most`."""
+    partitions = 1
+    while math.comb(partitions + objectives, objectives - 1) <= most:
+        partitions += 1
+    return get_reference_directions("das-dennis", objectives, n_partitions=partitions)
 
 
 class _Start(Sampling):

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from moo_fs.contracts import Bits, Floats, MooFsError
-from moo_fs.fronts import non_dominated
 from moo_fs.optimisers import moves, sweep
-from moo_fs.optimisers.rays import Rays
+from moo_fs.optimisers.memory import Memory
+from moo_fs.optimisers.rays import Rays, boxes
 from moo_fs.optimisers.surrogate import Additive
 from moo_fs.space import Space
 
 SWEPT, VARIED = 500, 300
 RAYS = 160
-CORNER_DEPTH, CORNER_DISTORTION = 1, 0.5
 
 
 class Lagrangian:
@@ -41,65 +40,37 @@ class Lagrangian:
         self._model = Additive(problem)
         self._ladder = sweep.Ladder(problem.error, problem.rate)
         self._stepper = moves.Stepper(problem, guided=True)
-        self._known: set[bytes] = set()
-        self._bits = np.zeros((0, problem.channels), dtype=np.int8)
-        self._objectives = np.zeros((0, len(problem.objectives)))
-        tasks = len(problem.tasks)
-        whole = [problem.rate[:, 2].sum() * 1.1, *[1.0] * tasks]
-        corner = [problem.rate[:, CORNER_DEPTH].sum(), *[CORNER_DISTORTION] * tasks]
-        self._boxes = [np.array(whole) + 1e-9, np.array(corner) + 1e-9]
+        self._memory, self._boxes = Memory(problem), boxes(problem)
         self._turn = 0
 
     def ask(self) -> Bits:
         """The next allocations (batch, channel)."""
-        if not self._known:
+        if not len(self._memory):
             return sweep.seeded_start(self._space, self._rng, self._start)
         self._turn += 1
-        moved = self._fresh(self._moves(4 * self._batch))[: round(self._local * self._batch)]
+        moved = self._memory.fresh(self._moves(4 * self._batch))[: round(self._local * self._batch)]
         chosen = self._predicted(self._batch - len(moved))
         rows = np.concatenate([chosen, moved])
         return rows if len(rows) else self._moves(self._batch)
 
     def tell(self, bits: Bits, objectives: Floats) -> None:
         """Objectives (batch, objective) of allocations (batch, channel)."""
-        rows, values = np.asarray(bits, dtype=np.int8), np.asarray(objectives, dtype=np.float64)
-        new = [index for index, row in enumerate(rows) if not self._seen(row)]
-        if not new:
-            return
-        self._model.add(rows[new], values[new, 1:])
-        joined = np.concatenate([self._objectives, values[new]])
-        keep = non_dominated(joined)
-        self._objectives, self._bits = joined[keep], np.concatenate([self._bits, rows[new]])[keep]
-
-    def _seen(self, row: Bits) -> bool:
-        key = row.tobytes()
-        if key in self._known:
-            return True
-        self._known.add(key)
-        return False
-
-    def _fresh(self, rows: Bits) -> Bits:
-        """Rows that were not told before, each once."""
-        taken: dict[bytes, int] = {}
-        for index, row in enumerate(rows):
-            key = row.tobytes()
-            if key not in self._known:
-                taken.setdefault(key, index)
-        return rows[list(taken.values())]
+        rows, values = self._memory.add(bits, objectives)
+        self._model.add(rows, values[:, 1:])
 
     def _moves(self, count: int) -> Bits:
         """Steps and swaps around members of the archive, not asking the model."""
-        parents = self._bits[self._rng.integers(len(self._bits), size=count)]
+        parents = self._memory.bits[self._rng.integers(len(self._memory.bits), size=count)]
         steps = self._stepper.steps(parents, self._rng, mean_steps=1.5)
         return np.asarray(np.where(self._rng.random((count, 1)) < 0.5, steps, self._stepper.swaps(parents, self._rng)))
 
     def _predicted(self, count: int) -> Bits:
         """The `count` candidates of greatest predicted gain."""
         self._model.refit()
-        candidates = self._fresh(np.concatenate([self._swept(SWEPT), self._moves(VARIED)]))
+        candidates = self._memory.fresh(np.concatenate([self._swept(SWEPT), self._moves(VARIED)]))
         predicted = np.column_stack([self._space.rate_of(candidates), self._model.predict(candidates)])
         box = self._boxes[self._turn % len(self._boxes)]
-        rays = Rays(box, self._objectives, self._rng, count=RAYS)
+        rays = Rays(box, self._memory.objectives, self._rng, count=RAYS)
         return candidates[rays.choose(rays.gains(predicted), count)]
 
     def _swept(self, count: int) -> Bits:

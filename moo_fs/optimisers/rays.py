@@ -8,8 +8,23 @@ using polar coordinate".
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moo_fs.contracts import Floats
+from moo_fs.space import Space
+
+CORNER_DISTORTION = 0.5
+
+
+def boxes(space: Space) -> tuple[Floats, Floats]:
+    """The two boxes (objective,) that searches aim at, whatever a study's reference: the whole and its corner.
+
+    Up to 1.1 times the rate of uniform 2 bits and distortion 1; up to the rate of uniform 1 bit and distortion 0.5.
+    """
+    uniform, tasks = space.rate.sum(axis=0) + space.header, len(space.tasks)
+    whole = np.array([1.1 * uniform[2], *[1.0] * tasks])
+    corner = np.array([uniform[1], *[CORNER_DISTORTION] * tasks])
+    return whole, corner
 
 
 class Rays:
@@ -37,6 +52,12 @@ class Rays:
             chosen.append(best)
             self._volume = np.maximum(self._volume, volumes[best])
         return chosen
+
+    def farthest(self, points: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+        """For each ray the row of `points` (point, objective) that reaches farthest; any row where none does."""
+        volumes = self._reach(points)
+        missed = volumes.max(axis=0) <= 0.0
+        return np.where(missed, rng.integers(len(points), size=len(missed)), volumes.argmax(axis=0))
 
     def _reach(self, points: Floats) -> Floats:
         """(point, ray) volumes: the ray's length inside what the point dominates, to the power of the objectives."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import qmc
 
 from moo_fs.contracts import Bits, Floats, MooFsError
+from moo_fs.optimisers.parameters import Decoding
 from moo_fs.space import Space
 
 LEAST_LEVEL = 0.1
@@ -29,6 +31,32 @@ class Random:
     def ask(self) -> Bits:
         """The next allocations (batch, channel)."""
         return throw_bits(self._space, self._rng, self._batch)
+
+    def tell(self, bits: Bits, objectives: Floats) -> None:
+        """Nothing is learnt."""
+
+
+class Sobol:
+    """Scrambled Sobol points over task weights, log lambda and log gamma, decoded by the scores: no learning at all.
+
+    Sobol, I. M. (1967), "On the distribution of points in a cube and the approximate evaluation of integrals".
+    """
+
+    uses_scores = True
+    encoding = "decoding"
+
+    def __init__(self, problem: Space, rng: np.random.Generator, *, batch: int = 8) -> None:
+        """`batch` points at a time, a power of two so that every batch is balanced."""
+        if batch < 1 or batch & (batch - 1):
+            raise MooFsError(f"optimiser 'sobol': batch: wanted a power of two, got {batch}")
+        self._decoding, self._batch = Decoding(problem), batch
+        self._points = qmc.Sobol(len(self._decoding.bounds), scramble=True, rng=rng)
+        self.parameters: list[dict[str, float]] = []
+
+    def ask(self) -> Bits:
+        """The next allocations (batch, channel); `parameters` says what they were decoded from."""
+        self.parameters = self._decoding.from_unit(self._points.random(self._batch))
+        return self._decoding.decode(self.parameters)
 
     def tell(self, bits: Bits, objectives: Floats) -> None:
         """Nothing is learnt."""
