@@ -2,7 +2,8 @@
 
 With cells of equal width and means as reconstructions, squared error = total sum of squares - sum over cells of
 S^2 / n (S the cell's sum, n its count). Cells are runs of the sorted values, so a range is judged exactly by one
-binary search a cell. Two levels: all thresholds are tried. More: a grid of ranges, then a pattern search.
+binary search a cell. Two levels: all thresholds are tried. More: pattern searches from the previous depth's range and
+from the best of two grids, one of wide and one of narrow ranges: squared error has several minima under long tails.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from moo_fs.contracts import MAX_BITS, Floats
 
 # Shares of the value range at which searches start; features have long upper tails, hence the geometric highs.
 LOWS = np.array([0.0, 0.02, 0.1, 0.2, 0.35])
-HIGHS = np.array([1.0, 0.85, 0.7, 0.55, 0.4, 0.28, 0.2, 0.14, 0.07, 0.03])
+HIGHS = np.array([[1.0, 0.85, 0.7, 0.55, 0.4], [0.28, 0.2, 0.14, 0.07, 0.03]])
 FINEST = 1 / 24  # of a cell's width: below, the error no longer moves
 
 
@@ -33,9 +34,15 @@ def _ranges(values, sums):  # type: ignore[no-untyped-def]
     found = np.empty((MAX_BITS, 2))
     found[0] = _two_levels(values, sums)
     for depth in range(2, MAX_BITS + 1):
-        levels = 2**depth
-        start = _grid(values, sums, levels, found[depth - 2, 0], found[depth - 2, 1])
-        found[depth - 1] = _pattern(values, sums, levels, start)
+        best = -1.0
+        for start in range(1 + len(HIGHS)):
+            low, high = found[depth - 2]  # splits each of the previous depth's cells in two: the error cannot grow
+            if start > 0:
+                low, high = _grid(values, sums, 2**depth, HIGHS[start - 1])
+            low, high, gain = _pattern(values, sums, 2**depth, low, high)
+            if gain > best:
+                best = gain
+                found[depth - 1] = low, high
     return found
 
 
@@ -66,14 +73,11 @@ def _gain(values, sums, levels, low, high):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _grid(values, sums, levels, low, high):  # type: ignore[no-untyped-def]
-    """(low, high, gain) of the best starting range; the previous depth's range (low, high) is one of them.
-
-    That one splits each of its cells in two, so the error cannot grow with the depth.
-    """
+def _grid(values, sums, levels, shares):  # type: ignore[no-untyped-def]
+    """(low, high) of the best starting range whose high end is one of `shares` of the value range."""
     least, span = values[0], values[-1] - values[0]
-    best = np.array([low, high, _gain(values, sums, levels, low, high)])
-    for share in HIGHS:
+    low, high, best = least, values[-1], -1.0
+    for share in shares:
         for lower in LOWS:
             if lower < share:
                 below = least + lower * span
@@ -81,15 +85,15 @@ def _grid(values, sums, levels, low, high):  # type: ignore[no-untyped-def]
                 if lower == 0.0:  # let the first cell end half a cell above the least value: exact zeros of ReLU
                     below -= 0.5 * (above - below) / levels
                 gain = _gain(values, sums, levels, below, above)
-                if gain > best[2]:
-                    best[:] = below, above, gain
-    return best
+                if gain > best:
+                    low, high, best = below, above, gain
+    return low, high
 
 
 @njit(cache=True, nogil=True)
-def _pattern(values, sums, levels, start):  # type: ignore[no-untyped-def]
-    """(low, high) after moving each end, and both, by steps that are halved once nothing improves."""
-    low, high, best = start
+def _pattern(values, sums, levels, low, high):  # type: ignore[no-untyped-def]
+    """(low, high, gain) after moving each end, and both, by steps that are halved once nothing improves."""
+    best = _gain(values, sums, levels, low, high)
     step = (high - low) / 8
     while step > FINEST * (high - low) / levels:
         improved = False
@@ -101,4 +105,4 @@ def _pattern(values, sums, levels, start):  # type: ignore[no-untyped-def]
                     low, high, best, improved = below, above, gain, True
         if not improved:
             step *= 0.5
-    return np.array([low, high])
+    return low, high, best

@@ -118,34 +118,36 @@ def uniform_step(maps: Any, *, step: float) -> Cells:
 def step_ladder(maps: Any, *, count: int) -> list[float]:
     """`count` steps for the baseline's curve, coarse to fine, in equal ratios.
 
-    The coarsest sends about 1 kbit per image (a quarter of everything if that is less), the finest as much as min-max
-    at 8 bits, but never so fine that 256 symbols would cut the widest channel's range.
+    The coarsest sends about 1 kbit per image (a quarter of everything if that is less), the finest as much as all
+    channels at 8 bits with clipping for squared error, or as much as any step if 256 symbols do not reach that far.
     """
     if count < 2:
         raise MooFsError(f"count: wanted 2 steps or more, got {count}")
     values = feature_maps(maps)[:64]  # rates move slowly with the step: 64 images place the ends well enough
-    span = float((values.max(axis=(0, 2, 3)) - values.min(axis=(0, 2, 3))).max())
-    if span == 0:
+    spans = (values.max(axis=(0, 2, 3)) - values.min(axis=(0, 2, 3))).astype(np.float64)
+    if not (spans > 0).any():
         raise MooFsError("maps: every channel is constant, so no step sends anything")
-    flat = flat_maps(values)
-    ordered = flat.transpose(1, 0, 2).reshape(flat.shape[1], -1)
-    limits = np.stack([ordered.min(axis=1), ordered.max(axis=1)], axis=1).astype(np.float64)
-    most = _fit_depth(flat, limits, SYMBOLS, midpoints=True).rate_kbit(values)
-    finest = max(_step_of_rate(values, most, span), span / (SYMBOLS - 2))
-    coarsest = _step_of_rate(values, min(1.0, most / 4), span)
-    return [float(step) for step in np.geomspace(coarsest, finest, count)]
+    most = float(fit_tables(values).rate[:, MAX_BITS].sum())
+    steps, rates = _walk(values, 2 * spans.max(), np.median(spans[spans > 0]) / SYMBOLS, most)
+    finest = int(rates.argmax())
+    least = min(1.0, rates[finest] / 4)
+    first = max(int((rates >= least).argmax()), 1)
+    coarsest = np.interp(least, rates[first - 1 : first + 1], np.log(steps[first - 1 : first + 1]))
+    return [float(step) for step in np.geomspace(np.exp(coarsest), steps[finest], count)]
 
 
-def _step_of_rate(maps: Maps, kbit: float, span: float) -> float:
-    """The step of about `kbit` per image, by bisection on its logarithm."""
-    fine, coarse = np.log(span / SYMBOLS / 4), np.log(2 * span)
-    for _ in range(12):
-        middle = 0.5 * (fine + coarse)
-        if uniform_step(maps, step=float(np.exp(middle))).rate_kbit(maps) > kbit:
-            fine = middle
-        else:
-            coarse = middle
-    return float(np.exp(coarse))
+def _walk(maps: Maps, coarse: float, fine: float, most: float) -> tuple[Floats, Floats]:
+    """Steps from `coarse` (which sends nothing) down to `fine` with their rates, until one reaches `most` kbit.
+
+    Rates do not grow without end: once 256 symbols cut a channel's range, a finer step sends less of it.
+    """
+    steps, rates = [], []
+    for step in np.geomspace(coarse, fine, int(np.ceil(np.log(coarse / fine) / 0.2)) + 1):
+        steps.append(float(step))
+        rates.append(uniform_step(maps, step=float(step)).rate_kbit(maps))
+        if rates[-1] >= most:
+            break
+    return np.array(steps), np.array(rates)
 
 
 def _ranges(ordered: Maps, mode: str) -> Floats:
