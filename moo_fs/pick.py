@@ -48,13 +48,13 @@ def pick(results: Results, bounds: Mapping[str, float] | None = None) -> Picked:
         raise BoundsError(f"{results.folder}: no run has a front to pick from; run the study first")
     values = values_of(fronts, results.objectives, "test")
     limits = np.array([bounds.get(name, np.inf) for name in results.objectives])
-    meets = (values <= limits).all(axis=1)
+    meets = np.all(values <= limits, axis=1)
     if not meets.any():
         raise BoundsError(_nearest(results, fronts, values, limits))
     rate, distortion = values[:, 0], values[:, 1:].mean(axis=1)
     first, second = (distortion, rate) if "rate" in bounds else (rate, distortion)
     order = np.lexsort((fronts["trial"], fronts["run"], second, first))
-    return _picked(results, fronts.iloc[next(at for at in order if meets[at])])
+    return _picked(results, fronts.iloc[int(order[meets[order]][0])])
 
 
 def _check(bounds: Mapping[str, float], objectives: tuple[str, ...]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from moo_fs.archive import STUDY, read_study_json, verify
 from moo_fs.contracts import Floats, MooFsError
 from moo_fs.fronts import non_dominated
 from moo_fs.indicators import beyond_reference, normalised_hypervolume
@@ -75,7 +75,9 @@ class Results:
     @property
     def metrics(self) -> dict[str, tuple[str, ...]]:
         """Names of each searched task's metrics; the columns are <task>_<metric>."""
-        return {task["name"]: tuple(task.get("metrics", ())) for task in self.study["tasks"] if task["name"] in self.tasks}
+        return {
+            task["name"]: tuple(task.get("metrics", ())) for task in self.study["tasks"] if task["name"] in self.tasks
+        }
 
     @property
     def measures(self) -> list[str]:
@@ -91,6 +93,11 @@ class Results:
     def blocks(self) -> int:
         """How many blocks (seeds) there are."""
         return int(self.stored_summary["seed"].nunique())
+
+    def baseline_sets(self) -> dict[str, pd.DataFrame]:
+        """Rows of each baseline, by its name, in the archive's order."""
+        names = dict.fromkeys(self.baselines["baseline"].astype(str))
+        return {name: self.baselines[self.baselines["baseline"] == name] for name in names}
 
     @cached_property
     def archive_hash(self) -> str:
@@ -155,8 +162,8 @@ def summarise(
         row["beyond_reference"] = beyond_reference(values_of(front, objectives), reference)
         row["evaluations"] = len(mine)
         nothing = {"repeats": 0, "scoring_evaluations": 0.0, "scoring_seconds": 0.0, "seconds": mine["seconds"].sum()}
-        rows.append(row | (nothing if taken is None else {name: taken.loc[run, name] for name in EFFORT}))
-    return pd.DataFrame(rows, columns=SUMMARY)
+        rows.append(row | (nothing if taken is None else taken.loc[str(run), EFFORT].to_dict()))
+    return pd.DataFrame(rows, columns=SUMMARY).astype({"repeats": int})
 
 
 def _hypervolumes(
@@ -171,7 +178,7 @@ def _hypervolumes(
 
 
 def recheck(results: Results) -> list[str]:
-    """Fronts and hypervolumes computed again from the trials: a sentence for each run that the archive has otherwise."""
+    """Fronts and hypervolumes computed again from the trials: a sentence for each that the archive has otherwise."""
     faults = []
     fronts, objectives = results.fronts(), results.objectives
     for run, mine in results.trials.groupby("run", sort=False):
@@ -198,19 +205,10 @@ def load_results(folder: str | Path) -> Results:
     folder = Path(folder)
     study = _read_study(folder)
     present = [name for name in (*NEEDED, *OPTIONAL) if (folder / name).is_file()]
-    missing = [name for name in NEEDED if name not in present] + [
-        name for name in study.get("files", {}) if name in OPTIONAL and name not in present
-    ]
+    missing = [name for name in NEEDED if name not in present]
     if missing:
-        raise MooFsError(
-            f"{folder}: the archive lacks {', '.join(missing)}; run the study with moo-fs run to write it again"
-        )
-    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("study.json", *present)}
-    for name, digest in study.get("files", {}).items():
-        if name in files and files[name] != digest:
-            raise MooFsError(
-                f"{folder / name}: differs from its hash in study.json; restore it, or remove the folder and run again"
-            )
+        raise MooFsError(f"{folder}: the archive lacks {', '.join(missing)}; run the study again to write it")
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (STUDY, *present)}
     frames = {name: _read_frame(folder / name) for name in present}
     return Results(
         folder=folder,
@@ -226,24 +224,22 @@ def load_results(folder: str | Path) -> Results:
 
 
 def _read_study(folder: Path) -> dict[str, Any]:
-    path = folder / "study.json"
-    try:
-        study = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MooFsError(f"{folder}: wanted a finished study's folder, found no study.json; use moo-fs run first") from None
-    except (OSError, ValueError) as error:
-        raise MooFsError(f"{path}: cannot be read ({error}); restore it, or remove the folder and run again") from error
-    lacking = [key for key in KEYS if key not in study] if isinstance(study, dict) else list(KEYS)
-    if lacking:
-        raise MooFsError(f"{path}: lacks {', '.join(lacking)}; restore it, or remove the folder and run again")
-    return dict(study)
+    if not (folder / STUDY).is_file():
+        raise MooFsError(f"{folder}: wanted the folder of a finished study, found no {STUDY}; use moo-fs run first")
+    study = read_study_json(folder)
+    faults = [f"{folder / STUDY}: lacks '{key}'" for key in KEYS if key not in study] or verify(folder)
+    if faults:
+        raise MooFsError(f"{faults[0]}; restore it, or remove the folder and run the study again")
+    return study
 
 
 def _read_frame(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".csv":
-            return pd.read_csv(path, dtype={name: str for name in LABELS[:3]}, keep_default_na=False, na_values=[""])
+            return pd.read_csv(path, dtype=dict.fromkeys(LABELS[:3], str), keep_default_na=False, na_values=[""])
         return pd.read_parquet(path)
     except Exception as error:  # pyarrow and pandas each raise a dozen kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise MooFsError(f"{path}: cannot be read ({reason}); restore it, or remove the folder and run again") from error
+        raise MooFsError(
+            f"{path}: cannot be read ({reason}); restore it, or remove the folder and run again"
+        ) from error

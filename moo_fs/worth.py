@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from moo_fs.score_tables import spearman
 from moo_fs.contracts import Floats
 from moo_fs.results import Results, values_of
+from moo_fs.score_tables import spearman
 
 EACH = 0.90
 MEAN = 0.75
@@ -22,7 +22,7 @@ STEP = "uniform-step"
 
 @dataclass(frozen=True)
 class Worth:
-    """An allocation at half the rate of uniform 1 bit, chosen on the search part, beside `uniform-step` on the test part.
+    """An allocation at half the rate of uniform 1 bit, chosen on the search part, measured on the test part.
 
     `limit` is that half rate and `rate` the allocation's on the test part, both kbit per image; `found` and `step` are
     distortions (task,) on the test part at that rate, `ratios` their quotients. NaN where `uniform-step` has no point
@@ -40,7 +40,7 @@ class Worth:
     @property
     def ratios(self) -> Floats:
         """Distortions as a share of uniform-step's at the same rate (task,)."""
-        return np.divide(self.found, self.step, out=np.full(len(self.found), np.nan), where=self.step > 0)
+        return np.asarray(self.found / np.where(self.step > 0, self.step, np.nan))
 
     @property
     def mean(self) -> float:
@@ -56,7 +56,7 @@ class Worth:
 def step_distortion(rates: ArrayLike, values: ArrayLike, rate: float) -> float:
     """A baseline's distortion at a rate, log-linear between its two neighbouring points; NaN outside of them.
 
-    `rates` and `values` (point,). Where a neighbour's distortion is not positive the values themselves are interpolated.
+    `rates` and `values` (point,). If a neighbour's distortion is not positive, the values themselves are interpolated.
 
     >>> round(step_distortion([2.0, 4.0], [0.4, 0.1], 3.0), 6)
     0.2
@@ -110,9 +110,9 @@ def at_half_rate(results: Results) -> Worth | None:
 
 
 def sensitivity_correlations(results: Results) -> pd.DataFrame:
-    """Spearman's correlations between tasks' measured sensitivities over channels: task, other, median, lowest, highest.
+    """Spearman's correlations between tasks' measured sensitivities: columns task, other, median, lowest, highest.
 
-    Over blocks; empty if the study has no `sensitivity` scores or one task only.
+    Over channels, then over blocks; empty if the study has no `sensitivity` scores or one task only.
     """
     scores = results.scores[results.scores["measure"] == MEASURE]
     rows = []

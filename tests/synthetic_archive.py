@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from moo_fs import archive
 from moo_fs.results import front_of, summarise
 
 ERROR = np.array([1, 0.275, 0.083, 0.023, 0.007, 0.002, 6e-4, 2e-4, 5e-5])
@@ -21,7 +21,21 @@ METRICS = {
     "image": ["psnr_db"],
     "custom": ["map"],
 }
-BEST = {"miou": (0.7, -0.6), "accuracy": (0.9, -0.5), "rmse": (0.1, 0.3), "relative_error": (0.2, 0.5), "psnr_db": (27, -14), "map": (0.5, -0.4)}  # fmt: skip
+BEST = {
+    "miou": (0.7, -0.6),
+    "accuracy": (0.9, -0.5),
+    "rmse": (0.1, 0.3),
+    "relative_error": (0.2, 0.5),
+    "psnr_db": (27, -14),
+    "map": (0.5, -0.4),
+}
+SHOWN = [
+    ("target", 0.0, 0),
+    ("lagrangian", 2.9, 0.3),
+    ("lagrangian", 5.6, 0.15),
+    ("uniform 1 bit", 11.1, 0.05),
+    ("uncompressed", np.nan, 0),
+]
 SKILL = {"random": 2.0, "nsga2": 0.5, "tpe": 0.7, "lagrangian": 0.15}
 
 
@@ -98,15 +112,14 @@ def write_archive(
     trials, fronts = _runs(model, measures, optimisers, seeds, evaluations, metrics, rng)
     effort = _effort(trials, measures)
     summary = summarise(trials, fronts, objectives=objectives, reference=reference, corner=corner, effort=effort)
-    trials.to_parquet(folder / "trials.parquet")
-    fronts.to_parquet(folder / "fronts.parquet")
-    summary.to_csv(folder / "summary.csv", index=False)
-    baselines_of(model, channels, steps, metrics).to_parquet(folder / "baselines.parquet")
+    frames = {"trials.parquet": trials, "fronts.parquet": fronts, "summary.csv": summary}
+    frames["baselines.parquet"] = baselines_of(model, channels, steps, metrics)
     if scored:
-        _scores(model, measures, seeds, rng).to_parquet(folder / "scores.parquet")
+        frames["scores.parquet"] = _scores(model, measures, seeds, rng)
     if pictures:
-        examples_of(tasks, rng).to_parquet(folder / "examples.parquet")
-    _write_study(folder, objectives, reference, corner, channels, metrics, (measures, optimisers, seeds, evaluations))
+        frames["examples.parquet"] = examples_of(tasks, rng)
+    study = _study(folder.name, objectives, channels, metrics, (measures, optimisers, seeds, evaluations))
+    archive.write_archive(folder, frames, study | {"reference": reference, "corner": corner}, source="1" * 64)
     return folder
 
 
@@ -176,8 +189,8 @@ def examples_of(tasks: tuple[str, ...], rng: np.random.Generator, size: int = 32
     for image in range(2):
         disc = (x - 0.4 - 0.2 * image) ** 2 + (y - 0.5) ** 2 < 0.06
         colour = np.stack([x, np.where(disc, 0.9, y), 1 - x], axis=-1)
-        rows.append(_picture("input", np.nan, image, "input", "image", colour))
-        for label, rate, noise in (("lagrangian", 2.9, 0.3), ("lagrangian", 5.6, 0.15), ("uniform 1 bit", 11.1, 0.05), ("uncompressed", np.nan, 0)):  # fmt: skip
+        rows.append(_picture("input", 0.0, image, "input", "image", colour))
+        for label, rate, noise in SHOWN:
             for task in tasks:
                 kind = KINDS.get(task, "values")
                 blurred = rng.normal(0, noise, (size, size))
@@ -200,33 +213,23 @@ def _picture(label, rate, image, output, kind, values):
     return found | shape | {"pixels": pixels.tobytes()}
 
 
-def _write_study(folder, objectives, reference, corner, channels, metrics, grid):
+def _study(name, objectives, channels, metrics, grid):
     kinds = {task: KINDS.get(task, "custom") for task in objectives[1:]}
     tasks = [{"name": task, "kind": kind, "metrics": METRICS[kind] if metrics else []} for task, kind in kinds.items()]
     measures, optimisers, seeds, budget = grid
     crossed = {"measures": list(measures), "optimisers": list(optimisers), "seeds": seeds, "budget": budget}
-    study = {
-        "name": folder.name,
+    return {
+        "name": name,
         "question": "Does the importance measure matter once the optimiser is good?",
-        "specification": {"name": folder.name, "subject": "synthetic", "objectives": list(objectives), "grid": crossed},
+        "specification": {"name": name, "subject": "synthetic", "objectives": list(objectives), "grid": crossed},
         "specification_hash": "0" * 64,
-        "versions": {"python": "3.11", "torch": "2.13.0"},
-        "source_hash": "1" * 64,
-        "reference": reference,
-        "corner": corner,
         "channels": channels,
         "tasks": tasks,
         "search_images": 64,
         "test_images": 128,
         "backend": "synthetic",
-        "uncompressed": {one["name"]: {name: BEST[name][0] for name in one["metrics"]} for one in tasks},
-        "files": {
-            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.iterdir())
-            if path.suffix in (".parquet", ".csv")
-        },
+        "uncompressed": {one["name"]: {metric: BEST[metric][0] for metric in one["metrics"]} for one in tasks},
     }
-    (folder / "study.json").write_text(json.dumps(study, indent=2))
 
 
 if __name__ == "__main__":

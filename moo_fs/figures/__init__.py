@@ -19,9 +19,9 @@ __all__ = ["CAPTIONS", "figures_of", "write_figures"]
 
 CAPTIONS = {
     "fronts": "Fronts on the test part, over all measures and blocks of each optimiser, with both baselines.",
-    "hypervolume-by-measure": "Hypervolume over evaluations: median over blocks, band from lowest to highest; by measure.",
-    "hypervolume-by-optimiser": "Hypervolume over evaluations: median over blocks, band from lowest to highest; by optimiser.",
-    "worth-searching": "Channels ranked by each task's measured sensitivity, and distortion over rate beside the baselines.",
+    "hypervolume-by-measure": "Hypervolume over evaluations, by measure: median and range over blocks.",
+    "hypervolume-by-optimiser": "Hypervolume over evaluations, by optimiser: median and range over blocks.",
+    "worth-searching": "Channels ranked by measured sensitivity (highest: matters most); distortion over rate.",
     "allocations": "Allocations along the front, from low rate to high.",
     "scores": "Scores of every channel for every task, medians over blocks, negative ones shown as 0.",
     "agreement": "Rank agreement between measures.",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
-from moo_fs.contracts import Bits
 from moo_fs.figures.style import new_figure
 from moo_fs.results import Results, allocations, union_on_test, values_of
 
@@ -48,7 +50,7 @@ def along_the_rate(results: Results) -> pd.DataFrame:
     values = values_of(front, results.objectives, "test")
     rate, mean = values[:, 0], values[:, 1:].mean(axis=1)
     chosen: list[int] = []
-    for target in np.geomspace(*(share * results.corner[0] for share in SPAN), COUNT):
+    for target in np.geomspace(*SPAN, COUNT) * results.corner[0]:
         near = np.flatnonzero(np.abs(np.log(rate / target)) < 0.12)
         if len(near):
             chosen.append(int(near[np.argmin(mean[near])]))
@@ -61,17 +63,10 @@ def _labels(results: Results, chosen: pd.DataFrame) -> list[str]:
     return [f"{row[0]:.3g} | {row[1:].mean():.2f}" for row in values]
 
 
-def _colours(top: int) -> dict[str, object]:
+def _colours(top: int) -> dict[str, Any]:
     shades = ["#f0f0f0", *_ramp(top)]
     return {"cmap": ListedColormap(shades), "norm": BoundaryNorm(np.arange(top + 2) - 0.5, top + 1)}
 
 
 def _ramp(count: int) -> list[tuple[float, ...]]:
-    import seaborn as sns
-
     return [tuple(colour) for colour in sns.color_palette("viridis_r", count)]
-
-
-def channel_count(bits: Bits) -> int:
-    """Number of channels of allocations (row, channel)."""
-    return int(bits.shape[1])

@@ -8,13 +8,26 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from moo_fs.contracts import Floats
-from moo_fs.figures.style import PALETTE, RATE, WIDTH, baseline_style, handle, log_rate, new_figure, tidy
+from moo_fs.figures.style import (
+    PALETTE,
+    RATE,
+    WIDTH,
+    baseline_style,
+    handle,
+    log_rate,
+    new_figure,
+    root_distortion,
+    tidy,
+)
 from moo_fs.fronts import non_dominated
 from moo_fs.results import Results, union_on_test, values_of
+from moo_fs.worth import step_distortion
 
 BAND = (0.4, 0.6)  # of the rate of uniform 1 bit: where tasks are shown against one another
+MANY = 4
 MARKERS = "o^sDvP<X>*"
 
 
@@ -24,7 +37,7 @@ def draw_fronts(results: Results) -> dict[str, Figure]:
     if fronts.empty:
         return {}
     sets = {name: _points(fronts[fronts["optimiser"] == name], results) for name in results.optimisers}
-    bases = {name: values_of(rows, results.objectives, "test") for name, rows in results.baselines.groupby("baseline")}
+    bases = {name: values_of(rows, results.objectives, "test") for name, rows in results.baseline_sets().items()}
     size = len(results.objectives) - 1
     figure = new_figure(min(WIDTH, 2.1 * size + 1.2) if size > 1 else 3.4)
     grid = figure.subplots(size, size, squeeze=False)
@@ -55,29 +68,53 @@ def _points(fronts: pd.DataFrame, results: Results) -> Floats:
     return values_of(union_on_test(fronts, results.objectives), results.objectives, "test")
 
 
-def _panel(axes: Axes, results: Results, sets: dict[str, Floats], bases: dict[str, Floats], pair: tuple[int, int]) -> None:
+def _panel(
+    axes: Axes, results: Results, sets: dict[str, Floats], bases: dict[str, Floats], pair: tuple[int, int]
+) -> None:
     low, high = rate_span(results)
     against_rate = pair[0] == 0
-    for at, (name, points) in enumerate(sets.items()):
+    for at, points in enumerate(sets.values()):
         colour, marker = PALETTE[at % len(PALETTE)], MARKERS[at % len(MARKERS)]
         span = (low, high) if against_rate else tuple(share * float(results.corner[0]) for share in BAND)
         shown = points[(points[:, 0] >= span[0]) & (points[:, 0] <= span[1])][:, list(pair)]
-        axes.plot(*shown.T, linestyle="", marker=marker, markersize=2, alpha=0.3, color=colour, rasterized=True)
+        axes.plot(
+            *shown.T,
+            linestyle="",
+            marker=marker,
+            markersize=2,
+            alpha=0.3 if len(sets) <= MANY else 0.08,
+            color=colour,
+            rasterized=True,
+        )
         if len(shown):
-            axes.plot(*envelope(shown).T, color=colour, drawstyle="steps-post", linewidth=1.3, label=name)
+            axes.plot(*envelope(shown).T, color=colour, drawstyle="steps-post", linewidth=1.3)
     for name, points in bases.items():
         order = points[np.argsort(points[:, 0], kind="stable")]
-        axes.plot(*order[:, list(pair)].T, **baseline_style(name), markersize=3.5, linewidth=1, label=name)
-    axes.set_ylim(-0.02, 1.05)
+        style = baseline_style(name) | {"alpha": 1.0 if against_rate else 0.3}
+        axes.plot(*order[:, list(pair)].T, **style, markersize=3.5, linewidth=1)
+        if not against_rate:
+            axes.plot(
+                *_within_band(results, order)[:, list(pair)].T, color=baseline_style(name)["color"], linewidth=2.5
+            )
+    root_distortion(axes)
     if against_rate:
         log_rate(axes, low, high, labelled=False)
     else:
-        axes.set_xlim(-0.02, 1.05)
+        root_distortion(axes, "x")
+        axes.xaxis.set_major_locator(FixedLocator([0, 0.1, 0.4, 1]))
+
+
+def _within_band(results: Results, points: Floats) -> Floats:
+    """A baseline (point, objective) at rates within the band, between its own points as `worth` interpolates."""
+    rates = np.linspace(*BAND, 9) * float(results.corner[0])
+    columns = [[step_distortion(points[:, 0], column, rate) for rate in rates] for column in points[:, 1:].T]
+    return np.column_stack([rates, *columns])
 
 
 def _label(axes: Axes, results: Results, pair: tuple[int, int], outer: tuple[bool, bool]) -> None:
     bottom, left = outer
-    names = [RATE, *(f"{task} distortion" for task in results.tasks)]
+    break_ = "\n" if len(results.tasks) > 3 else " "
+    names = [RATE, *(f"{task}{break_}distortion" for task in results.tasks)]
     if bottom:
         axes.set_xlabel(names[pair[0]])
     if left:
@@ -91,10 +128,10 @@ def _legend(figure: Figure, results: Results, bases: dict[str, Floats], size: in
         for at, name in enumerate(results.optimisers)
     ]
     entries += [handle(name, **baseline_style(name), markersize=4) for name in bases]
-    title = "test part; lines: the best of each pair"
+    title = "test part; square-root axes;\nlines: the best of each pair"
     if size > 1:
         low, high = (share * float(results.corner[0]) for share in BAND)
-        title += f"\ntask against task: fronts at {low:.2g} to {high:.2g} kbit,\nbaselines at all rates"
-        figure.legend(handles=entries, title=title, loc="upper right", ncols=1 + (len(entries) > 6))
+        title += f"\ntask against task: at {low:.2g} to {high:.2g} kbit,\nbaselines pale at other rates"
+        figure.legend(handles=entries, title=title, loc="upper right", ncols=1 + (len(entries) > 6), alignment="left")
     else:
-        figure.legend(handles=entries, title=title, loc="outside right upper")
+        figure.legend(handles=entries, title=title, loc="outside right upper", alignment="left")

@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from moo_fs.contracts import Floats
-from moo_fs.figures.style import baseline_style, handle, line_style, new_figure, tidy
+from moo_fs.figures.style import baseline_style, handle, legend_columns, line_style, new_figure, tidy
 from moo_fs.indicators import box_volume, hypervolume_curve, normalised_hypervolume
 from moo_fs.results import Results, values_of
 
 POINTS = 40
 COLUMNS = 3
+MANY = 4
 
 
 def draw_progress(results: Results, *, offset: bool = False) -> dict[str, Figure]:
@@ -66,41 +68,44 @@ def _draw(
 ) -> Figure:
     columns = min(COLUMNS, len(panels)) if len(panels) != 4 else 2
     rows = math.ceil(len(panels) / columns)
-    entries = len(lines) + len(results.baselines["baseline"].unique())
-    figure = new_figure((2.6 if rows == 1 else 1.9 * rows) + 0.35 + 0.18 * math.ceil(entries / 4))
+    entries = [*lines, *results.baseline_sets()]
+    columns_of_legend = legend_columns(entries)
+    figure = new_figure((2.6 if rows == 1 else 1.9 * rows) + 0.35 + 0.18 * math.ceil(len(entries) / columns_of_legend))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for at, axes in enumerate(grid.flat):
         if at >= len(panels):
             tidy(axes)
             continue
         axes.set_title(panels[at])
-        axes.tick_params(labelbottom=at + columns >= len(panels))
+        if at + columns >= len(panels):
+            axes.tick_params(labelbottom=True)
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.set_xlabel("evaluations" + (", scoring cost included" if offset else ""))
         for name in lines:
             key = (panels[at], name) if over == "measure" else (name, panels[at])
             if key in curves:
-                _band(axes, *curves[key], line_style(lines, name))
+                _band(axes, *curves[key], line_style(lines, name), alpha=0.18 if len(lines) <= MANY else 0.06)
         _levels(axes, results)
     grid[0, 0].set_ylim(*_span(results, curves))
-    figure.supxlabel("evaluations" + (", scoring cost included" if offset else ""), fontsize=9)
-    figure.supylabel("hypervolume, search part (share of the box)", fontsize=9)
+    figure.supylabel("hypervolume, search part\n(share of the box)", fontsize=9)
     styles: list[Any] = [handle(name, **line_style(lines, name)) for name in lines]
-    styles += [_baseline_handle(name) for name in results.baselines["baseline"].unique()]
-    figure.legend(handles=styles, loc="outside lower center", ncols=min(4, len(styles)))
+    styles += [_baseline_handle(name) for name in results.baseline_sets()]
+    figure.legend(handles=styles, loc="outside upper center", ncols=columns_of_legend)
     return figure
 
 
-def _band(axes: Axes, ran: Floats, values: Floats, style: dict[str, Any]) -> None:
+def _band(axes: Axes, ran: Floats, values: Floats, style: dict[str, Any], *, alpha: float) -> None:
     kept = np.isfinite(values).all(axis=0)
     if not kept.any():
         return
     at, values = np.median(ran, axis=0)[kept], values[:, kept]
     axes.plot(at, np.median(values, axis=0), **style)
-    axes.fill_between(at, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=0.18, linewidth=0)
+    axes.fill_between(at, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=alpha, linewidth=0)
 
 
 def _levels(axes: Axes, results: Results) -> None:
-    for name, rows in results.baselines.groupby("baseline", sort=False):
-        axes.axhline(_level(results, rows), **_plain(str(name)), linewidth=1)
+    for name, rows in results.baseline_sets().items():
+        axes.axhline(_level(results, rows), **_plain(name), linewidth=1)
 
 
 def _level(results: Results, rows: pd.DataFrame) -> float:
@@ -117,7 +122,7 @@ def _baseline_handle(name: str) -> Any:
 
 def _span(results: Results, curves: dict[tuple[str, str], tuple[Floats, Floats]]) -> tuple[float, float]:
     """From the lowest baseline or an early value to a little above the best, so that late differences can be seen."""
-    levels = [_level(results, rows) for _, rows in results.baselines.groupby("baseline")]
+    levels = [_level(results, rows) for rows in results.baseline_sets().values()]
     finals = [float(np.nanmax(values)) for _, values in curves.values()]
     early = [float(np.nanmedian(values[:, values.shape[1] // 10])) for _, values in curves.values()]
     top, bottom = max(finals + levels), min(early + levels)

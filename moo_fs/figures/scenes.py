@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,18 +15,19 @@ from moo_fs.figures.style import PALETTE, WIDTH, new_figure, tidy
 from moo_fs.results import Results
 
 SCENES = 2
+RATES = 5
+TARGET = "target"
 CLASSES = 256
 
 
 def draw_scenes(results: Results) -> dict[str, Figure]:
-    """The input, then a column a rate, the lowest first and the uncompressed network last; a row a task and scene."""
+    """Input, target, a column a rate, the lowest first, the uncompressed network last; a row a task and scene."""
     examples = results.examples
     shown = examples[examples["output"] != "input"]
     if shown.empty:
         return {}
     tasks = [task for task in results.tasks if task in set(shown["output"])]
-    labels = shown[["label", "rate_kbit"]].drop_duplicates()
-    labels = labels.sort_values("rate_kbit", na_position="last", kind="stable").reset_index(drop=True)
+    labels = _columns(shown)
     scenes = sorted(shown["image"].unique())[:SCENES]
     cell = (WIDTH - 0.9) / (len(labels) + 1)
     figure = new_figure(0.6 + cell * len(scenes) * len(tasks), WIDTH)
@@ -41,8 +44,20 @@ def draw_scenes(results: Results) -> dict[str, Figure]:
     return {"scenes": figure}
 
 
+def _columns(shown: pd.DataFrame) -> pd.DataFrame:
+    """Labels and rates of the columns: the target, at most RATES rates from the lowest to the highest, uncompressed."""
+    labels = shown[["label", "rate_kbit"]].drop_duplicates().sort_values(["rate_kbit", "label"], na_position="last")
+    ends = labels["label"].eq(TARGET) | labels["rate_kbit"].isna()
+    inner = np.flatnonzero(~ends)
+    kept = inner[np.unique(np.linspace(0, len(inner) - 1, min(RATES, len(inner))).round().astype(int))]
+    return labels[ends | np.isin(np.arange(len(labels)), kept)].reset_index(drop=True)
+
+
 def _title(label: str, rate: float) -> str:
-    return f"{label}\n{rate:.3g} kbit" if np.isfinite(rate) else label
+    if label == TARGET or not np.isfinite(rate):
+        return "uncom-\npressed" if label == "uncompressed" else label
+    source = "" if "kbit" in label else label.replace(" ", "\n", 1) + "\n"
+    return f"{source}{rate:.3g} kbit"
 
 
 def _input(column: NDArray[np.object_], examples: pd.DataFrame, scene: int) -> None:
@@ -95,7 +110,7 @@ def _show(axes: Axes, picture: pd.Series, limits: tuple[float, float] | None) ->
         axes.imshow(values, interpolation="nearest", cmap="gray", vmin=0, vmax=1)
 
 
-def _class_colours() -> dict[str, object]:
+def _class_colours() -> dict[str, Any]:
     """Class 0 (the ground) light, others by the palette; 255 (ignored) white."""
     colours = [(0.88, 0.88, 0.88), *(PALETTE[at % len(PALETTE)] for at in range(CLASSES - 2)), (1.0, 1.0, 1.0)]
     return {"cmap": ListedColormap(colours), "norm": BoundaryNorm(np.arange(CLASSES + 1) - 0.5, CLASSES)}

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from moo_fs.score_tables import rank_agreement
 from moo_fs.contracts import Floats
 from moo_fs.figures.style import WIDTH, new_figure
 from moo_fs.results import Results
+from moo_fs.score_tables import rank_agreement
 
 REFERENCE = "sensitivity"
 
 
 def draw_scores(results: Results) -> dict[str, Figure]:
-    """A strip a measure, a row a task, each row divided by its largest score; channels in one order for all measures."""
-    tables = {name: _normalised(frame) for name, frame in median_scores(results).items()}
+    """A strip a measure, a row a task, each row divided by its largest; channels in one order for all measures."""
+    tables = {name: _normalised(frame, results.tasks) for name, frame in median_scores(results).items()}
     tables = {name: table for name, table in tables.items() if len(table)}
     if not tables:
         return {}
     guide = tables.get(REFERENCE)
-    order = (guide if guide is not None else sum(tables.values())).mean(axis=0).sort_values(ascending=False).index
+    ranked = guide if guide is not None else pd.concat(tables.values())
+    order = ranked.mean(axis=0).sort_values(ascending=False, kind="stable").index
     strips = {name: _collapsed(table[order]) for name, table in tables.items()}
     heights = [len(strip) for strip in strips.values()]
     figure = new_figure(0.9 + 0.17 * sum(heights) + 0.1 * len(strips))
     grid = figure.subplots(len(strips), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
-    image = None
+    norm = PowerNorm(0.5, vmin=0, vmax=1)  # scores are heavy-tailed: small ones must be seen too
     for axes, (name, strip) in zip(grid, strips.items(), strict=True):
-        image = axes.imshow(strip.to_numpy(), aspect="auto", cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(strip.to_numpy(), aspect="auto", cmap="viridis", norm=norm, interpolation="nearest")
         axes.grid(visible=False)
         axes.set_yticks(range(len(strip)), strip.index)
         axes.tick_params(left=False, bottom=False, labelbottom=False, labelleft=False, labelright=True)
         axes.set_ylabel(name, rotation=0, ha="right", va="center")
     by = f"mean {REFERENCE}" if guide is not None else "mean score"
     grid[-1].set_xlabel(f"channel ({len(order)}, sorted by {by})")
-    bar = figure.colorbar(image, ax=list(grid), location="bottom", shrink=0.4, aspect=30, pad=0.02)
-    bar.set_label("score / largest of the row")
+    bar = figure.colorbar(
+        ScalarMappable(norm, "viridis"), ax=list(grid), location="bottom", shrink=0.5, aspect=30, pad=0.02
+    )
+    bar.set_ticks([0, 0.1, 0.25, 0.5, 1], labels=["0", "0.1", "0.25", "0.5", "1"])
+    bar.set_label("score / largest of the row (colours by its square root)")
     return {"scores": figure}
 
 
@@ -48,7 +56,7 @@ def draw_agreement(results: Results) -> dict[str, Figure]:
     table = rank_agreement(frames).set_index("measure")
     values, names = table.to_numpy(dtype=np.float64), list(table.index)
     side = min(WIDTH, 1.9 + 0.5 * len(names))
-    figure = new_figure(side * 0.9, width=min(WIDTH, side + 0.6))
+    figure = new_figure(side * 0.85, width=min(WIDTH, side + 0.6))
     axes = figure.subplots()
     image = axes.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
     axes.grid(visible=False)
@@ -73,9 +81,10 @@ def median_scores(results: Results) -> dict[str, pd.DataFrame]:
     return found
 
 
-def _normalised(frame: pd.DataFrame) -> pd.DataFrame:
+def _normalised(frame: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
     """Scores (task, channel): negative ones 0, each row divided by its largest."""
-    wide = frame.pivot_table(index="task", columns="channel", values="score", sort=False).clip(lower=0.0)
+    wide = frame.pivot_table(index="task", columns="channel", values="score").clip(lower=0.0)
+    wide = wide.loc[[task for task in tasks if task in wide.index]]
     largest: Floats = wide.max(axis=1).to_numpy()
     return wide.div(np.where(largest > 0, largest, 1.0), axis=0)
 

@@ -18,6 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 WIDTH = 6.9  # inches: the text width at which figures are printed, so that 9 points stay 9 points
 DPI = 200
 RATE = "rate (kbit per image)"
+DISTORTIONS = [0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0]
 SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -60,7 +61,7 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
 
 
 def line_style(names: Sequence[str], name: str) -> dict[str, Any]:
-    """Colour and dashes of a measure or optimiser: the colour by its place, dashes too, so that greys can be told apart.
+    """Colour and dashes of a measure or optimiser: the colour by its place, and dashes beside it.
 
     >>> line_style(["a", "b"], "a")["linestyle"]
     '-'
@@ -87,16 +88,32 @@ def log_rate(axes: Axes, low: float, high: float, *, labelled: bool = True) -> N
         axes.set_xlabel(RATE)
 
 
+def root_distortion(axes: Axes, which: str = "y") -> None:
+    """A distortion axis from 0 to 1, spaced by square roots, so that the small distortions worth having are seen."""
+    axis = axes.yaxis if which == "y" else axes.xaxis
+    (axes.set_yscale if which == "y" else axes.set_xscale)("function", functions=(_root, _square))
+    (axes.set_ylim if which == "y" else axes.set_xlim)(-0.0005, 1.08)
+    axis.set_major_locator(FixedLocator(DISTORTIONS))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def _root(values: Any) -> Any:
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
+def _square(values: Any) -> Any:
+    return np.sign(values) * np.square(values)
+
+
+def legend_columns(names: Sequence[str], most: int = 5) -> int:
+    """How many legend entries of these names fit beside one another across the page."""
+    return max(1, min(most, len(names), int(WIDTH / (0.072 * max(map(len, names)) + 0.7))))
+
+
 def tidy(axes: Axes) -> None:
     """An empty place in a matrix of panels."""
     axes.set_axis_off()
-
-
-def share_top(values: Sequence[float] | Any, least: float = 0.0) -> float:
-    """A little more than the largest finite value: where an axis may end."""
-    finite = np.asarray(values, dtype=np.float64)
-    finite = finite[np.isfinite(finite)]
-    return max(least, 1.05 * float(finite.max())) if len(finite) else max(least, 1.0)
 
 
 def handle(label: str, **style: Any) -> Line2D:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +14,17 @@ from scipy import stats
 from moo_fs.contracts import Floats
 from moo_fs.figures.fronts import envelope, rate_span
 from moo_fs.figures.score_maps import REFERENCE, median_scores
-from moo_fs.figures.style import PALETTE, RATE, WIDTH, baseline_style, handle, log_rate, new_figure, tidy
+from moo_fs.figures.style import (
+    PALETTE,
+    RATE,
+    WIDTH,
+    baseline_style,
+    handle,
+    log_rate,
+    new_figure,
+    root_distortion,
+    tidy,
+)
 from moo_fs.results import Results, union_on_test, values_of
 from moo_fs.worth import Worth, at_half_rate
 
@@ -21,7 +32,7 @@ COLUMNS = 3
 
 
 def draw_worth(results: Results) -> dict[str, Figure]:
-    """Above, ranks of the channels by two tasks' measured sensitivities; below, each task's distortion over the rate."""
+    """Above, channels' ranks by two tasks' measured sensitivities; below, each task's distortion over the rate."""
     fronts = results.fronts()
     if fronts.empty:
         return {}
@@ -50,32 +61,34 @@ def _ranks(axes: Axes, results: Results, pair: tuple[str, str]) -> None:
     axes.plot(*ranks, linestyle="", marker="o", markersize=3, color=PALETTE[0], alpha=0.7)
     axes.set_xlabel(f"rank for {pair[0]}")
     axes.set_ylabel(f"rank for {pair[1]}")
-    axes.set_title(f"Spearman {np.corrcoef(*ranks)[0, 1]:.2f}")
+    axes.set_title(f"Spearman {np.corrcoef(*ranks)[0, 1]:.2f}".replace("-", "−"))
     axes.set_aspect("equal", adjustable="box")
 
 
 def _over_rate(axes: Axes, results: Results, values: Floats, at: int, worth: Worth | None) -> None:
     axes.set_axis_on()
     low, high = rate_span(results)
-    axes.plot(values[:, 0], values[:, at + 1], linestyle="", marker=".", markersize=2, color=PALETTE[0], alpha=0.25, rasterized=True)  # fmt: skip
+    dots: dict[str, Any] = {"linestyle": "", "marker": ".", "markersize": 2, "alpha": 0.25, "rasterized": True}
+    axes.plot(values[:, 0], values[:, at + 1], color=PALETTE[0], **dots)
     axes.plot(*envelope(values[:, [0, at + 1]]).T, color=PALETTE[0], drawstyle="steps-post")
-    for name, rows in results.baselines.groupby("baseline", sort=False):
+    for name, rows in results.baseline_sets().items():
         points = values_of(rows, results.objectives, "test")
         points = points[np.argsort(points[:, 0], kind="stable")]
-        axes.plot(points[:, 0], points[:, at + 1], **baseline_style(str(name)), markersize=3.5, linewidth=1)
+        axes.plot(points[:, 0], points[:, at + 1], **baseline_style(name), markersize=3.5, linewidth=1)
     if worth is not None:
         axes.axvline(worth.limit, color="0.6", linestyle=":", linewidth=1)
         axes.plot([worth.rate], [worth.found[at]], marker="*", markersize=11, color=PALETTE[3], zorder=5)
-        axes.set_title(f"{worth.ratios[at]:.0%} of uniform-step" if np.isfinite(worth.ratios[at]) else "")
     log_rate(axes, low, high)
     axes.set_xlabel(RATE)
-    axes.set_ylim(-0.02, 1.05)
-    axes.set_ylabel(f"{results.tasks[at]} distortion")
+    root_distortion(axes)
+    axes.set_ylabel("distortion")
+    shown = worth is not None and np.isfinite(worth.ratios[at])
+    axes.set_title(results.tasks[at] + (f"\n{100 * worth.ratios[at]:.0f} % of uniform-step" if worth and shown else ""))
 
 
 def _legend(figure: Figure, results: Results, worth: Worth | None) -> None:
     entries = [handle("front of all runs (test part)", color=PALETTE[0], marker=".")]
-    entries += [handle(name, **baseline_style(name), markersize=4) for name in results.baselines["baseline"].unique()]
+    entries += [handle(name, **baseline_style(name), markersize=4) for name in results.baseline_sets()]
     if worth is not None:
         entries.append(handle("half of uniform 1 bit", color="0.6", linestyle=":"))
         entries.append(handle("chosen on the search part", color=PALETTE[3], marker="*", linestyle="", markersize=9))

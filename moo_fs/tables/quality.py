@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moo_fs.indicators import normalised_hypervolume
+from moo_fs.indicators import beyond_reference, normalised_hypervolume
 from moo_fs.results import Results, values_of
 from moo_fs.tables.rendering import MISSING, Table, count, number, spread
 
@@ -18,7 +18,7 @@ VALUES = ("hypervolume_test", "corner_test")
 def hypervolume_table(results: Results) -> Table:
     """Hypervolume and corner on the test part, a row a measure and optimiser, baselines by their own points."""
     summary = results.hypervolumes()
-    groups = {key: rows for key, rows in summary.groupby(["optimiser", "measure"], sort=False)}
+    groups = _cells_of(summary)
     keys = [(way, measure) for way in results.optimisers for measure in results.measures if (way, measure) in groups]
     data = pd.DataFrame([_row(measure, way, groups[way, measure]) for way, measure in keys] + _baselines(results))
     best = {name: data[name + "_median"].max() for name in VALUES}
@@ -52,7 +52,11 @@ def cost_table(results: Results) -> Table:
     data = data.reset_index(drop=True)
     shows = (count, count, number, number, number)
     rows = tuple(
-        (str(row["optimiser"]), str(row["measure"]), *(show(row[name]) for show, name in zip(shows, names, strict=True)))
+        (
+            str(row["optimiser"]),
+            str(row["measure"]),
+            *(show(row[name]) for show, name in zip(shows, names, strict=True)),
+        )
         for row in data.to_dict("records")
     )
     ways = data["optimiser"].tolist()
@@ -69,6 +73,15 @@ def cost_table(results: Results) -> Table:
     )
 
 
+def _cells_of(summary: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """The rows of each (optimiser, measure)."""
+    keys = zip(summary["optimiser"].astype(str), summary["measure"].astype(str), strict=True)
+    return {
+        (way, measure): summary[(summary["optimiser"] == way) & (summary["measure"] == measure)]
+        for way, measure in dict.fromkeys(keys)
+    }
+
+
 def _row(measure: str, optimiser: str, rows: pd.DataFrame) -> dict[str, Any]:
     found: dict[str, Any] = {"optimiser": optimiser, "measure": measure, "blocks": len(rows)}
     for name in VALUES:
@@ -79,17 +92,17 @@ def _row(measure: str, optimiser: str, rows: pd.DataFrame) -> dict[str, Any]:
 
 def _baselines(results: Results) -> list[dict[str, Any]]:
     found = []
-    for baseline, rows in results.baselines.groupby("baseline", sort=False):
+    for baseline, rows in results.baseline_sets().items():
         points = values_of(rows, results.objectives, "test")
         row: dict[str, Any] = {"optimiser": f"baseline {baseline}", "measure": MISSING, "blocks": 0}
         for name, bound in zip(VALUES, (results.reference, results.corner), strict=True):
             row |= {f"{name}_median": normalised_hypervolume(points, bound)}
             row |= {f"{name}_{what}": float("nan") for what in ("min", "max")}
-        found.append(row | {"beyond_reference": float((points >= results.reference).any(axis=1).sum())})
+        found.append(row | {"beyond_reference": float(beyond_reference(points, results.reference))})
     return found
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _cells(row: dict[Any, Any]) -> tuple[str, ...]:
     shown = [str(row["optimiser"]), str(row["measure"])]
     for name in VALUES:
         ends = pd.Series([row[f"{name}_min"], row[f"{name}_max"]])

@@ -42,7 +42,7 @@ class Table:
     texts: int = 1
 
     def tex(self, made_from: str) -> str:
-        """A booktabs `tabular` with its note below, to be put into a table environment; the first `texts` columns left."""
+        """A booktabs `tabular` with its note below, for a table environment; the first `texts` columns to the left."""
         columns = "l" * self.texts + "r" * (len(self.header) - self.texts)
         lines = [f"% {escape(self.title)}", f"% made from {made_from}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
         lines += [" & ".join(map(escape, self.header)) + r" \\", r"\midrule"]
@@ -58,9 +58,13 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def markdown(self, made_from: str) -> str:
+        """A Markdown table with its note below, and what it was made from."""
+        return f"<!-- made from {made_from} -->\n\n{self.markdown_rows()}"
+
+    def markdown_rows(self) -> str:
         """A Markdown table with its note below."""
         dashes = [":--" if at < self.texts else "--:" for at in range(len(self.header))]
-        lines = [f"<!-- made from {made_from} -->", _line(self.header), _line(dashes)]
+        lines = [_line(self.header), _line(dashes)]
         for at, row in enumerate(self.rows):
             shown = [_pipe(cell) for cell in row]
             lines.append(
@@ -111,10 +115,10 @@ def spread(values: pd.Series) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX shows it.
+    r"""Text as LaTeX shows it.
 
     >>> print(escape("50 % of a_b"))
-    50 \\% of a\\_b
+    50 \% of a\_b
     """
     return "".join(_ESCAPES.get(letter, letter) for letter in text)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from moo_fs.results import Results, allocations, columns
-from moo_fs.tables.rendering import MISSING, Table, number
+from moo_fs.tables.rendering import MISSING, Table, count, number
 from moo_fs.worth import CORRELATION, EACH, MEAN, STEP, at_half_rate, sensitivity_correlations
 
 UNITS = {
@@ -50,20 +53,26 @@ def baseline_table(results: Results) -> Table:
     }
     shown = _thinned(frame)
     rows = tuple(
-        (str(row["baseline"]), number(row["setting"]), *(number(row[name]) for name in [*wanted, *metrics]))
+        (str(row["baseline"]), _setting(row), *(number(row[name]) for name in [*wanted, *metrics]))
         for row in shown.to_dict("records")
     )
     kinds = shown["baseline"].tolist()
-    thinned = f" {STEP}: every few of {(frame['baseline'] == STEP).sum()} steps, all in the CSV." * (len(shown) < len(frame))
+    thinned = f" {STEP}: every few of {(frame['baseline'] == STEP).sum()} steps, all in the CSV." * (
+        len(shown) < len(frame)
+    )
     return Table(
         name="baselines",
         title="Baselines on the test part",
         header=("baseline", "setting", "rate (kbit)", *results.tasks, *metrics.values()),
         rows=rows,
         data=frame[["baseline", "setting", *columns(results.objectives), *wanted, *metrics]],
-        note=f"Setting: bits per value, or the step. Distortion 0 is the uncompressed network, 1 nothing sent.{thinned}",
+        note=f"Setting: bits per value, or the step. Distortion 0: the uncompressed network, 1: nothing sent.{thinned}",
         rules=frozenset(at for at in range(1, len(kinds)) if kinds[at] != kinds[at - 1]),
     )
+
+
+def _setting(row: dict[Hashable, Any]) -> str:
+    return number(row["setting"]) if row["baseline"] == STEP else count(row["setting"])
 
 
 def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +82,7 @@ def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def worth_table(results: Results) -> Table | None:
-    """An allocation found at half the rate of uniform 1 bit against `uniform-step` at the same rate; None without both."""
+    """An allocation at half the rate of uniform 1 bit against `uniform-step` at the same rate; None without both."""
     worth = at_half_rate(results)
     if worth is None:
         return None
@@ -84,8 +93,12 @@ def worth_table(results: Results) -> Table | None:
     mean = {"task": "mean", "found": np.nan, "uniform_step": np.nan, "ratio": worth.mean, "wanted": MEAN}
     data = pd.concat([data, pd.DataFrame([mean])], ignore_index=True)
     rows = tuple(
-        (*(str(row["task"]) if name == "task" else number(row[name]) for name in list(data)[:4]),)
-        + (f"≤ {row['wanted']:.2f}", _verdict(row["ratio"], row["wanted"]))
+        (
+            str(row["task"]),
+            *(number(row[name]) for name in ("found", "uniform_step", "ratio")),
+            f"≤ {row['wanted']:.2f}",
+            _verdict(row["ratio"], row["wanted"]),
+        )
         for row in data.to_dict("records")
     )
     return Table(
@@ -95,8 +108,8 @@ def worth_table(results: Results) -> Table | None:
         rows=rows,
         data=data,
         note=f"Run {worth.run}, trial {worth.trial}, chosen on the search part at a rate of at most "
-        f"{number(worth.limit)} kbit; on the test part it takes {number(worth.rate)} kbit, where {STEP} is interpolated "
-        "log-linearly between its points. As a whole: " + ("holds." if worth.holds else "does not hold."),
+        f"{number(worth.limit)} kbit; on the test part it takes {number(worth.rate)} kbit, where {STEP} is "
+        "interpolated log-linearly between its points. As a whole: " + ("holds." if worth.holds else "does not hold."),
         rules=frozenset([len(worth.tasks)]),
     )
 
@@ -113,8 +126,13 @@ def correlation_table(results: Results) -> Table | None:
     if data.empty:
         return None
     rows = tuple(
-        (row["task"], row["other"], number(row["median"]), f"{number(row['lowest'])} to {number(row['highest'])}")
-        + (_verdict(row["median"], CORRELATION),)
+        (
+            str(row["task"]),
+            str(row["other"]),
+            number(row["median"]),
+            f"{number(row['lowest'])} to {number(row['highest'])}",
+            _verdict(row["median"], CORRELATION),
+        )
         for row in data.to_dict("records")
     )
     return Table(

@@ -1,0 +1,159 @@
+"""A study's report: tables, figures and a page that holds them together, from the archive alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from moo_fs.figures import CAPTIONS, write_figures
+from moo_fs.results import Results, load_results
+from moo_fs.tables import Table, number, tables_of, write_tables
+from moo_fs.worth import at_half_rate
+
+ENOUGH_BLOCKS = 12
+
+
+def write_report(folder: str | Path) -> list[Path]:
+    """Write `folder`/report: index.md, tables/*.{tex,md,csv}, figures/*.{pdf,png}, hashes.json; returns their paths.
+
+    The same archive gives the same bytes. Files of an earlier report that this one does not write are removed. Raises
+    MooFsError if the folder holds no whole archive.
+    """
+    results = load_results(folder)
+    report = Path(folder) / "report"
+    tables = tables_of(results)
+    written = write_tables(tables, report / "tables", results.archive_hash)
+    written += write_figures(results, report / "figures", results.archive_hash)
+    page = report / "index.md"
+    figures = [path.stem for path in written if path.suffix == ".png"]
+    page.write_text(page_of(results, tables, figures), encoding="utf-8", newline="\n")
+    written.append(page)
+    hashes = report / "hashes.json"
+    hashes.write_text(json.dumps(_hashes(results, report, written), indent=1) + "\n", encoding="utf-8", newline="\n")
+    written.append(hashes)
+    _remove_older(report, written)
+    return written
+
+
+def page_of(results: Results, tables: dict[str, Table], figures: list[str]) -> str:
+    """The report as Markdown: question, what was run, what it shows in numbers, every table and figure."""
+    study = results.study
+    parts = [f"<!-- made from {results.archive_hash} -->", f"# {study['name']}", str(study.get("question", ""))]
+    parts += ["## What was run", _run_sentence(results), "## What it shows", *_findings(results, tables)]
+    parts.append("## Fronts and hypervolumes")
+    parts += _embedded(
+        tables, figures, ["hypervolume"], ["fronts", "hypervolume-by-measure", "hypervolume-by-optimiser"]
+    )
+    parts.append("## The subject")
+    parts += _embedded(tables, figures, ["uncompressed", "baselines", "worth", "sensitivities"], ["worth-searching"])
+    parts.append("## Scores, allocations and pictures")
+    parts += _embedded(tables, figures, [], ["scores", "agreement", "allocations", "scenes"])
+    parts.append("## Cost")
+    parts += _embedded(tables, figures, ["costs"], [])
+    parts.append("All fronts with their allocations: [tables/fronts.csv](tables/fronts.csv).")
+    return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
+
+
+def _embedded(tables: dict[str, Table], figures: list[str], names: list[str], pictures: list[str]) -> list[str]:
+    parts = []
+    for name in names:
+        if name in tables:
+            parts += [f"### {tables[name].title}", tables[name].markdown_rows()]
+    for name in pictures:
+        if name in figures:
+            parts += [f"![{CAPTIONS[name]}](figures/{name}.png)", f"*{CAPTIONS[name]}* ([PDF](figures/{name}.pdf))"]
+    return parts
+
+
+def _run_sentence(results: Results) -> str:
+    study, summary = results.study, results.hypervolumes()
+    low, high = summary["evaluations"].min(), summary["evaluations"].max()
+    evaluations = f"{low}" if low == high else f"{low} to {high}"
+    reference = ", ".join(
+        f"{name} {number(value)}" for name, value in zip(results.objectives, results.reference, strict=True)
+    )
+    sizes = {"channels": "channels", "search_images": "search images", "test_images": "test images"}
+    known = "; ".join(f"{study[key]} {name}" for key, name in sizes.items() if study.get(key))
+    return (
+        f"{len(summary)} runs: {len(results.measures)} measures ({', '.join(results.measures)}), "
+        f"{len(results.optimisers)} optimisers ({', '.join(results.optimisers)}), {results.blocks} blocks, "
+        f"{evaluations} evaluations each; objectives {', '.join(results.objectives)}; "
+        f"{known}; backend {study.get('backend', 'unknown')}. "
+        f"Reference point: {reference} (rate in kbit per image). Every number below is of the test part unless it says "
+        "otherwise."
+    )
+
+
+def _findings(results: Results, tables: dict[str, Table]) -> list[str]:
+    rows = tables["hypervolume"].data.to_dict("records")
+    cells = [row for row in rows if row["blocks"]]
+    lines = [
+        _spread_sentence(cells, name, what) for name, what in (("optimiser", "optimisers"), ("measure", "measures"))
+    ]
+    best = max(cells, key=lambda row: row["hypervolume_test_median"])
+    lines.insert(0, f"Largest median hypervolume: {_cell(best)}.")
+    for row in rows:
+        if not row["blocks"]:
+            beaten = sum(one["hypervolume_test_min"] > row["hypervolume_test_median"] for one in cells)
+            value = number(row["hypervolume_test_median"])
+            name = row["optimiser"].removeprefix("baseline ")
+            lines.append(f"`{name}` has {value}: {beaten} of {len(cells)} cells lie above it in every block.")
+    lines += _worth_lines(results)
+    if results.blocks < ENOUGH_BLOCKS:
+        lines.append(
+            f"{results.blocks} blocks are too few for a test: medians and ranges only, no claim of significance."
+        )
+    return ["\n".join(f"* {line}" for line in lines if line)]
+
+
+def _cell(row: dict[Any, Any]) -> str:
+    low, high = number(row["hypervolume_test_min"]), number(row["hypervolume_test_max"])
+    value = number(row["hypervolume_test_median"])
+    return f"{value} ({low} to {high}), `{row['optimiser']}` with `{row['measure']}`"
+
+
+def _spread_sentence(cells: list[dict[Any, Any]], by: str, what: str) -> str:
+    """How far apart the cells' medians lie along one axis of the grid, the other held fixed."""
+    other = "measure" if by == "optimiser" else "optimiser"
+    gaps = []
+    for name in dict.fromkeys(row[other] for row in cells):
+        medians = [row["hypervolume_test_median"] for row in cells if row[other] == name]
+        gaps.append(max(medians) - min(medians))
+    if len(cells) == len(gaps):
+        return ""
+    return (
+        f"Between {what}, at the same {other}, the medians lie {number(min(gaps))} to {number(max(gaps))} apart "
+        "(best minus worst)."
+    )
+
+
+def _worth_lines(results: Results) -> list[str]:
+    worth = at_half_rate(results)
+    if worth is None:
+        return []
+    shares = ", ".join(f"{task} {number(ratio)}" for task, ratio in zip(worth.tasks, worth.ratios, strict=True))
+    verdict = "holds" if worth.holds else "does not hold"
+    return [
+        f"At {number(worth.rate)} kbit (half the rate of uniform 1 bit), share of `uniform-step`'s distortion at the "
+        f"same rate: {shares}; mean {number(worth.mean)}. Wanted at most 0.90 each and 0.75 on average: {verdict}."
+    ]
+
+
+def _hashes(results: Results, report: Path, written: list[Path]) -> dict[str, Any]:
+    return {
+        "made_from": results.archive_hash,
+        "archive": dict(sorted(results.files.items())),
+        "report": {
+            path.relative_to(report).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(written)
+        },
+    }
+
+
+def _remove_older(report: Path, written: list[Path]) -> None:
+    for kind in ("tables", "figures"):
+        for path in (report / kind).iterdir():
+            if path not in written and path.suffix in (".tex", ".md", ".csv", ".pdf", ".png"):
+                path.unlink()
