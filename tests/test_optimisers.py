@@ -10,7 +10,7 @@ from moo_fs import decoding, registry
 from moo_fs.contracts import MooFsError
 from moo_fs.optimisers import BUILTIN, moves, register, sweep
 from moo_fs.optimisers.rays import Rays
-from moo_fs.optimisers.surrogate import Additive
+from moo_fs.optimisers.surrogate import LINKS, Additive, Link
 from moo_fs.space import Space
 from moo_fs.subjects.linear_gaussian import linear_gaussian
 
@@ -175,6 +175,27 @@ def test_the_surrogate_finds_the_true_sensitivities_of_an_additive_task() -> Non
     assert np.corrcoef(surrogate.sensitivities.ravel(), model.weights.ravel())[0, 1] > 0.999
     fresh = np.random.default_rng(1).integers(0, 4, (50, 24)).astype(np.int8)
     assert surrogate.predict(fresh) == pytest.approx(model.losses(fresh), rel=0.02, abs=0.002)
+
+
+@pytest.mark.parametrize("link", LINKS, ids=str)
+def test_a_link_runs_from_zero_to_one_and_its_inverse_undoes_it(link: Link) -> None:
+    values = np.linspace(0.0, 0.95, 20)
+    assert link.additive(np.array([0.0, 1.0]))[0] == 0.0
+    assert link.distortion(link.additive(values)) == pytest.approx(values, abs=1e-9)
+    inner, step = np.linspace(0.3, 0.9, 7), 1e-6
+    numeric = (link.additive(inner + step) - link.additive(inner - step)) / (2 * step)
+    assert link.slope(inner) == pytest.approx(numeric, rel=0.08)  # the slope is kept finite by a shift of 0.02
+
+
+@pytest.mark.parametrize("link", LINKS, ids=str)
+def test_the_surrogate_takes_the_link_that_the_distortions_were_made_with(link: Link) -> None:
+    model = linear_gaussian()
+    surrogate = Additive(space_of(model, None))
+    for batch in range(6):
+        bits = np.random.default_rng(batch).integers(0, 4, (60, 24)).astype(np.int8)
+        surrogate.add(bits, link.distortion(model.losses(bits)))
+        surrogate.refit()
+    assert surrogate.links == [link] * 3
 
 
 def test_rays_measure_gains_in_hypervolume() -> None:
