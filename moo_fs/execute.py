@@ -17,6 +17,7 @@ from moo_fs.trials import Trials, six_digits
 ASKS_PER_EVALUATION = 5
 BATCHES_WITHOUT_NEWS = 20
 CHUNK = 16
+CHUNK_SECONDS = 0.5
 
 
 class Evaluates(Protocol):
@@ -82,6 +83,7 @@ class _Run:
     asks: int = 0
     repeats: int = 0
     idle_batches: int = 0
+    chunk: int = CHUNK
     thinking: float = 0.0
     exhausted: str | None = None
     interrupted: bool = False
@@ -154,6 +156,7 @@ class _Run:
         started = time.perf_counter()
         values = self._objectives(bits[list(fresh.values())])
         seconds = (time.perf_counter() - started) / max(1, len(fresh))
+        self.chunk = max(1, min(CHUNK, int(CHUNK_SECONDS / max(seconds, 1e-9)))) if fresh else self.chunk
         numbers = {key: len(self.trials) + at for at, key in enumerate(fresh)}
         rows = []
         for at, row in enumerate(bits[:count]):
@@ -171,9 +174,9 @@ class _Run:
     def _portion(self, bits: Bits) -> tuple[dict[bytes, int], int]:
         """(where in `bits` the next new allocations first stand, rows up to the last of them).
 
-        A chunk at most, so that little is lost to an interruption, and no more than budget and asks allow.
+        A chunk at most (half a second), so that an interruption loses little, and what budget and asks allow.
         """
-        room = min(CHUNK, self.budget - len(self.trials))
+        room = min(self.chunk, self.budget - len(self.trials))
         asks = bits[: ASKS_PER_EVALUATION * self.budget - self.asks]
         fresh: dict[bytes, int] = {}
         for at, row in enumerate(asks):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,26 +17,43 @@ from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
-from moo_fs.contracts import RunError
+from moo_fs.contracts import MooFsError, RunError
 
 CREATE_TRIAL = 4
+PATIENCE = 1.5
 
 
 class HeldLock:
     """An exclusive lock on a file for as long as this process lives, or until `release`."""
 
     def __init__(self, path: Path, *, what: str) -> None:
-        """Raises RunError if another process holds it; `what` opens the sentence."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        """Raises RunError if another process holds it, MooFsError if the folder cannot be written.
+
+        `what` opens the sentence. Waits a moment first: workers of a parent that was killed take one to follow it.
+        """
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise MooFsError(f"{path.parent}: wanted a folder to write to, got: {error.strerror}") from error
+        if not self._acquired():
             holder = os.read(self._handle, 20).decode(errors="replace").strip() or "unknown"
-            os.close(self._handle)
-            raise RunError(f"{what} is being executed by another process ({holder}); wait for it or stop it") from None
+            self.release()
+            raise RunError(f"{what} is being executed by another process ({holder}); wait for it or stop it")
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+
+    def _acquired(self) -> bool:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.02)
+            else:
+                return True
 
     def release(self) -> None:
         """Let others have it; harmless when repeated."""
@@ -97,14 +115,17 @@ class JournalFile(BaseJournalBackend):
             raise RunError(f"{self._path} is damaged in its middle; remove it to start its run again") from error
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append records under the lock, in one write."""
+        """Append records under the lock. Raises RunError if the disk does not take them."""
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         self._lock.acquire()
         try:
-            with self._path.open("ab", buffering=0) as file:
+            with self._path.open("ab") as file:
                 file.write(text.encode())
+                file.flush()
                 if not self._batch:
                     os.fsync(file.fileno())
+        except OSError as error:
+            raise RunError(f"{self._path}: cannot be written: {error.strerror}") from error
         finally:
             self._lock.release()
 

@@ -55,9 +55,12 @@ class Recorder:
 
         Optuna's `distributions` by name make a row's parameters Optuna's own; others become an attribute.
         """
-        with self._synced():
-            for row in rows:
-                self._study.add_trial(self._trial(row, distributions or {}))
+        try:
+            with self._synced():
+                for row in rows:
+                    self._study.add_trial(self._trial(row, distributions or {}))
+        except optuna.exceptions.StorageInternalError as error:
+            raise RunError(f"{self.where}: cannot be written: {error}; run again to go on") from error
 
     def close(self, state: str) -> None:
         """Note how the run ended ("done", "exhausted", "failed: ..."), for those who look at the storage."""
@@ -133,11 +136,11 @@ def open_run(
         journal = None if storage else JournalFile(path)
         backend = JournalStorage(journal) if journal else open_storage(str(storage))
         opened = _open_study(backend, f"{study}/{spec.key}", objectives)
-        _check_context(opened, {**(context or {}), "objectives": " ".join(objectives)}, f"{what} in {where}")
+        _check_context(opened, {**(context or {}), "objectives": " ".join(objectives)}, f"{what} in {_public(where)}")
         for name, value in spec.labels.items():
             if opened.user_attrs.get(name) != value:
                 opened.set_user_attr(name, value)
-        yield Recorder(opened, where=where, synced=journal.synced if journal else nullcontext)
+        yield Recorder(opened, where=_public(where), synced=journal.synced if journal else nullcontext)
     finally:
         lock.release()
 

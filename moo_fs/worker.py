@@ -15,11 +15,13 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from moo_fs.contracts import MooFsError, RunError
 from moo_fs.study import RunSpec
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-PARENT_CHECK = 1.0
+PARENT_CHECK = 0.2
 PROGRESS_EVERY = 0.2
 Runner = Callable[..., Any]
 """runner(spec, on_progress=..., should_stop=...) executes one run and returns something that pickles."""
@@ -57,6 +59,13 @@ def start(loader: Loader) -> Worker:
     return Worker(process, mine)
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Linear algebra inside runs on one thread: sums over several differ in their last bits, and so would runs."""
+    with threadpool_limits(limits=1):
+        yield
+
+
 def _work(pipe: Connection, loader: Loader, parent: int) -> None:
     """A worker: load once, then run groups until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -90,7 +99,8 @@ def _work_on(spec: RunSpec, runner: Runner, pipe: Connection, stop: Callable[[],
 
     pipe.send(Event("started", spec))
     try:
-        result = runner(spec, on_progress=progress, should_stop=stop)
+        with one_thread():
+            result = runner(spec, on_progress=progress, should_stop=stop)
     except RunError as error:
         pipe.send(Event("failed", spec, message=str(error)))
     else:

@@ -14,7 +14,7 @@ from typing import Any
 
 from moo_fs.contracts import MooFsError, RunError
 from moo_fs.study import RunSpec
-from moo_fs.worker import Event, Loader, Worker, start
+from moo_fs.worker import Event, Loader, Worker, one_thread, start
 
 Group = Sequence[RunSpec]
 PATIENCE = 60.0
@@ -63,7 +63,8 @@ def _run_here(
     for spec in (spec for group in work for spec in group):
         listen(Event("started", spec))
         try:
-            results[spec.key] = runner(spec, on_progress=partial(_progress, listen, spec), should_stop=_never)
+            with one_thread():
+                results[spec.key] = runner(spec, on_progress=partial(_progress, listen, spec), should_stop=_never)
         except RunError as error:
             failures[spec.key] = str(error)
             listen(Event("failed", spec, message=str(error)))
