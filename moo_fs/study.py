@@ -5,22 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import pydantic
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from typing import Any
 
 from moo_fs.contracts import MooFsError, did_you_mean
 from moo_fs.plugins import PluginSpec, resolve
-
-MAX_BUDGET = 1_000_000
-MAX_SEEDS = 10_000
-LATER = ("selection", "prune")
+from moo_fs.seeds import stream
+from moo_fs.study_file import MAX_BUDGET, MAX_SEEDS, StudyFile, read_file
 
 
 def canonical(value: Any) -> str:
@@ -118,14 +111,7 @@ class Study:
 def read_study(path: str | Path) -> Study:
     """The study in a TOML file. Raises MooFsError, one sentence with file, key and value, if anything is wrong."""
     path = Path(path)
-    content = _read_toml(path)
-    for table in LATER:
-        if table in content:
-            raise MooFsError(f"{path}: [{table}]: studies of this kind are not there yet; wanted a [grid] table")
-    try:
-        checked = _File.model_validate(content)
-    except pydantic.ValidationError as error:
-        raise MooFsError(f"{path}: {_sentence(error)}") from error
+    checked = read_file(path)
     if checked.name != path.stem:
         raise MooFsError(f"{path}: name: wanted the file's stem '{path.stem}', got '{checked.name}'; rename one")
     return _study(path, checked)
@@ -139,6 +125,15 @@ def check_objectives(study: Study, tasks: Sequence[str]) -> None:
                 f"{study.path}: objectives: subject '{study.subject.name}' has no task '{name}'"
                 + did_you_mean(name, tasks)
             )
+
+
+def check_optimisers(study: Study, space: Any) -> None:
+    """Raise MooFsError, with file and key, if an optimiser refuses its options on this `moo_fs.space.Space`."""
+    for spec in study.optimisers:
+        try:
+            spec.load("optimiser")(space, stream(0, "check"), **spec.options)
+        except MooFsError as error:
+            raise MooFsError(f"{study.path}: grid.optimisers: {spec.label}: {error}") from error
 
 
 def difference(study: Study, study_json: Mapping[str, Any]) -> str | None:
@@ -157,123 +152,7 @@ def difference(study: Study, study_json: Mapping[str, Any]) -> str | None:
     return f"{changed[0]} differs from the archive's" if changed else None
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    if path.is_dir():
-        raise MooFsError(f"{path}: wanted a study file, got a folder; name the .toml file in it")
-    if not path.exists():
-        near = did_you_mean(path.name, [file.name for file in path.parent.glob("*.toml")])
-        raise MooFsError(f"{path}: no such study file{near}")
-    try:
-        return tomllib.loads(path.read_bytes().decode())
-    except UnicodeDecodeError as error:
-        raise MooFsError(f"{path}: wanted UTF-8 text, got byte {error.object[error.start]:#04x}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise MooFsError(f"{path}: not TOML: {error}") from error
-    except OSError as error:
-        raise MooFsError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", value):
-        raise ValueError(f"wanted letters, digits, - and _, got '{value}'")
-    return value
-
-
-def _question(value: str) -> str:
-    if not value.strip():
-        raise ValueError("wanted the question that the study answers, got nothing")
-    return value
-
-
-def _objectives(value: list[str]) -> list[str]:
-    if not value or value[0] != "rate":
-        raise ValueError(f'wanted "rate" first, then names of tasks, got {value}')
-    if len(value) < 2:
-        raise ValueError('wanted at least one task after "rate", got none')
-    return _no_repeats(value)
-
-
-def _reference(value: Any) -> Any:
-    if isinstance(value, str):
-        if not re.fullmatch(r"uniform-[1-8]", value):
-            raise ValueError(f'wanted "uniform-1" to "uniform-8" or a list of numbers, got \'{value}\'')
-        return value
-    numbers = isinstance(value, list) and all(type(number) in (int, float) for number in value)
-    if not numbers or not all(0 < number < float("inf") for number in value):
-        raise ValueError(f'wanted "uniform-k" or a list of positive numbers, got {value!r}')
-    return [float(number) for number in value]
-
-
-def _plugin(value: Any) -> Any:
-    table = {"name": value} if isinstance(value, str) else value
-    if not isinstance(table, dict) or not isinstance(table.get("name"), str) or not table["name"]:
-        raise ValueError(f"wanted a name, or a table with a name and options, got {value!r}")
-    try:
-        json.dumps(table)
-    except TypeError as error:
-        raise ValueError(f"wanted options that are numbers, text or lists, got {value!r}") from error
-    return table
-
-
-def _no_repeats(values: list[Any]) -> list[Any]:
-    if not values:
-        raise ValueError("wanted at least one entry, got an empty list")
-    for at, value in enumerate(values):
-        if value in values[:at]:
-            name = value["name"] if isinstance(value, dict) else value
-            raise ValueError(f"'{name}' is listed twice; drop one")
-    return values
-
-
-def _whole(limit: int) -> AfterValidator:
-    def check(value: int) -> int:
-        if not 1 <= value <= limit:
-            raise ValueError(f"wanted a whole number from 1 to {limit}, got {value}")
-        return value
-
-    return AfterValidator(check)
-
-
-Entry = Annotated[Any, BeforeValidator(_plugin)]
-Entries = Annotated[list[Entry], AfterValidator(_no_repeats)]
-
-
-class _Grid(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    measures: Entries
-    optimisers: Entries
-    seeds: Annotated[int, _whole(MAX_SEEDS)]
-    budget: Annotated[int, _whole(MAX_BUDGET)]
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    name: Annotated[str, AfterValidator(_name)]
-    question: Annotated[str, AfterValidator(_question)]
-    subject: Entry
-    objectives: Annotated[list[str], AfterValidator(_objectives)]
-    reference: Annotated[Any, BeforeValidator(_reference)] = "uniform-2"
-    grid: _Grid
-
-
-def _sentence(error: pydantic.ValidationError) -> str:
-    # An unknown key before a missing one: it is most often the missing one, misspelt.
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    where = [str(part) for part in first["loc"]]
-    key, kind, message = ".".join(where), first["type"], first["msg"]
-    if kind == "extra_forbidden":
-        model: type[BaseModel] = _Grid if where[0] == "grid" else _File
-        return f"unknown key '{key}'{did_you_mean(where[-1], model.model_fields)}"
-    if kind == "missing":
-        return f"{'table [grid]' if key == 'grid' else f'key {key!r}'} is missing"
-    if kind == "value_error":
-        return f"{key}: {message.removeprefix('Value error, ')}"
-    wanted = message.removeprefix("Input should be ").removeprefix("a valid ").replace("valid ", "")
-    got = repr(first["input"])
-    return f"{key}: wanted {wanted}, got {got if len(got) < 80 else got[:77] + '...'}"
-
-
-def _study(path: Path, file: _File) -> Study:
+def _study(path: Path, file: StudyFile) -> Study:
     reference = file.reference
     if not isinstance(reference, str) and len(reference) != len(file.objectives):
         raise MooFsError(

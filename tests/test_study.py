@@ -5,10 +5,11 @@ from __future__ import annotations
 import pickle
 
 import pytest
+from toy_runs import space
 
 from moo_fs import measures, optimisers, registry, subjects
 from moo_fs.contracts import MooFsError
-from moo_fs.study import check_objectives, difference, read_study
+from moo_fs.study import check_objectives, check_optimisers, difference, read_study
 
 GOOD = """\
 name = "tiny"
@@ -155,7 +156,10 @@ BAD = {
     "no budget": (changed("budget = 30", "budget = 0"), "grid.budget: wanted a whole number from 1 to 1000000, got 0"),
     "a huge budget": (changed("budget = 30", "budget = 1000001"), "grid.budget: wanted a whole number from 1"),
     "an unknown measure": (changed('"l2-norm"', '"l2norm"'), "no measure 'l2norm'; did you mean 'l2-norm'"),
-    "an unknown optimiser": (changed('"nsga2"', '"nsga"'), "no optimiser 'nsga'; did you mean 'nsga2'"),
+    "an unknown optimiser": (
+        changed('"lagrangian"', '"lagrange"'),
+        "no optimiser 'lagrange'; did you mean 'lagrangian'",
+    ),
     "an unknown subject": (changed('"linear-gaussian"', '"linear"'), "no subject 'linear'"),
     "none as an optimiser": (changed('"nsga2"', '"none"'), "no optimiser 'none'"),
     "a measure listed twice": (changed('"l2-norm"', '"random"'), "grid.measures: 'random' is listed twice"),
@@ -225,6 +229,13 @@ def test_objectives_must_be_tasks_of_the_subject(write):
     check_objectives(study, ["a", "b", "c"])
     with pytest.raises(MooFsError, match="subject 'linear-gaussian' has no task 'b'; known are a, depth"):
         check_objectives(study, ["a", "depth"])
+
+
+def test_options_that_an_optimiser_refuses_are_refused_before_anything_runs(write):
+    check_optimisers(read_study(write()), space())
+    study = read_study(write(changed('"nsga2"', '{name = "nsga2", population = 0}')))
+    with pytest.raises(MooFsError, match=r"tiny\.toml: grid\.optimisers: nsga2\[population=0\]: .*population"):
+        check_optimisers(study, space())
 
 
 @pytest.mark.parametrize("change", [{"budget": 0}, {"seeds": 0}, {"budget": True}, {"budget": 10**6 + 1}])
