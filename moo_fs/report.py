@@ -101,6 +101,9 @@ def _findings(results: Results, tables: dict[str, Table]) -> list[str]:
             name = row["optimiser"].removeprefix("baseline ")
             lines.append(f"`{name}` has {value}: {beaten} of {len(cells)} cells lie above it in every block.")
     lines += _worth_lines(results)
+    exhausted = results.study.get("exhausted") or {}
+    if exhausted:
+        lines.append(f"{len(exhausted)} runs ended below their budget: {'; '.join(sorted(set(exhausted.values())))}.")
     if results.blocks < ENOUGH_BLOCKS:
         lines.append(
             f"{results.blocks} blocks are too few for a test: medians and ranges only, no claim of significance."

@@ -56,8 +56,9 @@ def _columns(shown: pd.DataFrame) -> pd.DataFrame:
 def _title(label: str, rate: float) -> str:
     if label == TARGET or not np.isfinite(rate):
         return "uncom-\npressed" if label == "uncompressed" else label
-    source = "" if "kbit" in label else label.replace(" ", "\n", 1) + "\n"
-    return f"{source}{rate:.3g} kbit"
+    if "kbit" in label:
+        return label.replace(", ", "\n")
+    return label.replace(" ", "\n", 1) + f"\n{rate:.3g} kbit"
 
 
 def _input(column: NDArray[np.object_], examples: pd.DataFrame, scene: int) -> None:

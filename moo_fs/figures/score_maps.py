@@ -55,7 +55,7 @@ def draw_agreement(results: Results) -> dict[str, Figure]:
         return {}
     table = rank_agreement(frames).set_index("measure")
     values, names = table.to_numpy(dtype=np.float64), list(table.index)
-    side = min(WIDTH, 1.9 + 0.5 * len(names))
+    side = max(3.2, min(WIDTH, 1.9 + 0.5 * len(names)))
     figure = new_figure(side * 0.85, width=min(WIDTH, side + 0.6))
     axes = figure.subplots()
     image = axes.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
@@ -65,7 +65,7 @@ def draw_agreement(results: Results) -> dict[str, Figure]:
     for (row, column), value in np.ndenumerate(values):
         text = f"{value:.2f}" if np.isfinite(value) else "–"
         axes.text(column, row, text, ha="center", va="center", color="white" if abs(value) > 0.65 else "black")
-    figure.colorbar(image, ax=axes, shrink=0.8).set_label("Spearman, mean over tasks")
+    figure.colorbar(image, ax=axes, shrink=0.8).set_label("Spearman,\nmean over tasks")
     return {"agreement": figure}
 
 

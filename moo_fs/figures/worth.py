@@ -62,7 +62,6 @@ def _ranks(axes: Axes, results: Results, pair: tuple[str, str]) -> None:
     axes.set_xlabel(f"rank for {pair[0]}")
     axes.set_ylabel(f"rank for {pair[1]}")
     axes.set_title(f"Spearman {np.corrcoef(*ranks)[0, 1]:.2f}".replace("-", "−"))
-    axes.set_aspect("equal", adjustable="box")
 
 
 def _over_rate(axes: Axes, results: Results, values: Floats, at: int, worth: Worth | None) -> None:
