@@ -110,7 +110,7 @@ def stratified_start(space: Space, rng: np.random.Generator, count: int) -> Bits
 
     The levels are geometric, because allocation matters at low rates; the first row counts all channels alike.
     """
-    spread = rng.uniform(0.3, 2.0, (count, 1))
+    spread = rng.uniform(0.0, 1.0, (count, 1))
     spread[:1] = 0.0
     joint = np.exp(spread * rng.standard_normal((count, space.channels)))
     return decode_to_rate(space, joint, rng.permutation(rate_levels(space, count)))
