@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from moo_fs import archive, examples, workers
 from moo_fs.contracts import Floats, MooFsError
@@ -20,9 +18,10 @@ from moo_fs.journal import HeldLock
 from moo_fs.problem import Prepared
 from moo_fs.results import SCORE_COLUMNS, Results, allocations, load_results, summarise, values_of
 from moo_fs.runner import RunResult, Setting, load, prepare
-from moo_fs.study import RunSpec, Study, check_objectives, difference, read_study
+from moo_fs.store import open_storage
+from moo_fs.study import RunSpec, Study, check_objectives, check_optimisers, difference, read_study
 from moo_fs.trials import six_digits
-from moo_fs.worker import Event
+from moo_fs.worker import Event, one_thread
 
 # Our choice: the shares of uniform 1 bit's rate at which the report shows pictures.
 SHOWN_RATES = (0.25, 0.5, 1.0)
@@ -55,6 +54,9 @@ def run(
     with one_thread():
         prepared = prepare(setting)
         check_objectives(declared, [task.name for task in prepared.tasks])
+        check_optimisers(declared, prepared.space(None, declared.objectives))
+        if storage is not None:
+            open_storage(storage)  # refused here, and its tables made once, before several workers want to
         lock = HeldLock(folder / "journals" / "study.lock", what=f"study {declared.name} in {folder}")
         try:
             found = _execute(setting, workers, on_event)
@@ -62,17 +64,6 @@ def run(
         finally:
             lock.release()
     return load_results(folder)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for torch inside, as in the workers: a sum over two threads differs in its last bits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def folder_of(study: Study) -> Path:

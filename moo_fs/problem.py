@@ -18,6 +18,7 @@ from moo_fs.scoring import Source
 from moo_fs.space import Space
 from moo_fs.split import PARTS, Pair, Part, SplitModel
 from moo_fs.subjects.linear_gaussian import AnalyticModel
+from moo_fs.trials import six_digits
 
 STEPS = 24
 BATCH = 32
@@ -132,17 +133,8 @@ class Problem:
         key = row.tobytes()
         if key not in self._cache:
             outcome = self.prepared.evaluator("search").outcome(row)
-            self._cache[key] = round_significant(outcome.objectives)
+            self._cache[key] = six_digits(outcome.objectives)
         return self._cache[key][self._wanted]
-
-
-def round_significant(values: Floats, digits: int = 6) -> Floats:
-    """Values rounded to significant digits, so that the last bits of a convolution cannot steer a search.
-
-    >>> round_significant(np.array([0.0, 1234.5678, -0.00012345678]))
-    array([ 0.00000e+00,  1.23457e+03, -1.23457e-04])
-    """
-    return np.array([float(f"{value:.{digits - 1}e}") for value in np.ravel(values)]).reshape(np.shape(values))
 
 
 def _baseline_row(baseline: str, setting: float, search: Outcome, test: Outcome) -> dict[str, float | str]:

@@ -45,7 +45,7 @@ class Space:
         return MAX_BITS
 
     def rate_of(self, bits: ArrayLike) -> Floats:
-        """Rate of allocations (allocation, channel) on the fit part in kbit per image, header included: (allocation,)."""
+        """Rate of allocations (allocation, channel) on the fit part in kbit per image, header included."""
         rows = np.atleast_2d(np.asarray(bits))
         return np.asarray(self.rate[np.arange(self.channels), rows].sum(axis=1) + self.header)
 

@@ -41,7 +41,8 @@ class Task:
             or self.name.endswith("_test")
         ):
             raise MooFsError(
-                f"task '{self.name}': wanted an identifier, not one of {', '.join(sorted(RESERVED))} and not ending in _test"
+                f"task '{self.name}': wanted an identifier that does not end in _test and is none of "
+                f"{', '.join(sorted(RESERVED))}"
             )
         if (self.kind is None) == (self.loss is None):
             raise MooFsError(f"task '{self.name}': wanted either kind = 'classes', 'values' or 'image', or a loss")

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal
 
+import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from moo_fs.contracts import MooFsError, RunError
@@ -61,9 +62,14 @@ def start(loader: Loader) -> Worker:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Linear algebra inside runs on one thread: sums over several differ in their last bits, and so would runs."""
-    with threadpool_limits(limits=1):
-        yield
+    """One thread for torch and linear algebra: sums over several differ in their last bits, and so would runs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _work(pipe: Connection, loader: Loader, parent: int) -> None:

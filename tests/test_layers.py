@@ -9,12 +9,13 @@ PACKAGE = Path(__file__).parents[1] / "moo_fs"
 LAYERS = [
     "contracts seeds",
     "registry",
-    "tasks split decoding information fronts",
-    "space indicators coding outcomes study trials plugins model_checks score_tables",
+    "tasks decoding information fronts plugins",
+    "split space indicators coding outcomes study trials score_tables folding",
+    "model_checks",
     "measures subjects optimisers engine oracle scoring store archive",
     "evaluator",
     "problem",
-    "loading execute workers results",
+    "loading execute workers results status",
     "api examples runner tables figures pick",
     "launch report",
     "cli bench",
@@ -22,10 +23,12 @@ LAYERS = [
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units.split()}
 PARTS_OF = {
     "worker": "workers",
-    "folding": "engine",
+    "worth": "results",
     "losses": "tasks",
+    "head_passes": "scoring",
     "neighbours": "information",
     "journal": "store",
+    "study_file": "study",
     "compiled_outcomes": "engine",
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.name.startswith("__"))

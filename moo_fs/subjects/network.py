@@ -1,7 +1,8 @@
-"""The three-task split network of `fashion-scenes`: a residual encoder, 64 ReLU channels without BN, three heads.
+"""The three-task split network of `fashion-scenes`: a residual encoder, 64 bounded ReLU channels, three heads.
 
 No batch normalisation stands right before the split: it would equalise the channels, and then a uniform depth is
-nearly unbeatable and there is nothing to allocate.
+nearly unbeatable and there is nothing to allocate. The features are bounded at 6 (ReLU6, as on fixed-point devices):
+left free, a few channels grew spikes a thousand times their usual size, which no depth codes well.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from torch.nn import functional
 
 CHANNELS = 64
 DOWN = 4
+CEILING = 6.0
 
 
 def conv_bn(inputs: int, outputs: int, *, side: int = 3, stride: int = 1) -> nn.Sequential:
@@ -50,10 +52,11 @@ class Context(nn.Module):
 
 
 class Edge(nn.Module):
-    """Images (sample, 3, H, W) in [0, 1] to features (sample, 64, H / 4, W / 4), non-negative."""
+    """Images (sample, 3, H, W) in [0, 1] to features (sample, 64, H / 4, W / 4) in [0, `ceiling`]."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.ceiling = CEILING
         self.body = nn.Sequential(
             conv_bn(3, 24, side=5, stride=2),
             nn.ReLU(),
@@ -68,7 +71,7 @@ class Edge(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        return functional.relu(self.split(self.body(images - 0.5)))
+        return self.split(self.body(images - 0.5)).clamp(0.0, self.ceiling)
 
 
 class Head(nn.Module):
