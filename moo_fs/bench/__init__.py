@@ -1,1 +1,3 @@
-"""Side-by-side benchmarks: both sides measured alternately in one process, so that a busy machine slows both."""
+"""Benchmarks: each module's `rows()` measures both sides alternately in one process and returns medians and ratios."""
+
+BENCHES = ("engine", "mi", "store", "fronts")

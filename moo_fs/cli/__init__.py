@@ -12,7 +12,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from moo_fs.cli import studies, subjects
+from moo_fs.cli import benches, studies, subjects
 from moo_fs.contracts import BoundsError, MooFsError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 subjects.add_to(app)
 studies.add_to(app)
+benches.add_to(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
