@@ -116,7 +116,7 @@ def uniform_step(maps: Any, *, step: float) -> Cells:
 
 
 def step_ladder(maps: Any, *, count: int) -> list[float]:
-    """`count` steps for the baseline's curve, coarse to fine, in equal ratios.
+    """`count` steps for the baseline's curve, coarse to fine, whose rates are in about equal ratios.
 
     The coarsest sends about 1 kbit per image (a quarter of everything if that is less), the finest as much as all
     channels at 8 bits with clipping for squared error, or as much as any step if 256 symbols do not reach that far.
@@ -133,7 +133,12 @@ def step_ladder(maps: Any, *, count: int) -> list[float]:
     least = min(1.0, rates[finest] / 4)
     first = max(int((rates >= least).argmax()), 1)
     coarsest = np.interp(least, rates[first - 1 : first + 1], np.log(steps[first - 1 : first + 1]))
-    return [float(step) for step in np.geomspace(np.exp(coarsest), steps[finest], count)]
+    dense = np.geomspace(np.exp(coarsest), steps[finest], 4 * count)
+    found = np.log([uniform_step(values[:16], step=float(step)).rate_kbit(values[:16]) for step in dense])
+    # Where a finer step costs less (values in step with it), the slope keeps the ladder descending.
+    rising = np.maximum.accumulate(found) + 1e-6 * np.arange(len(dense))
+    wanted = np.linspace(rising[0], rising[-1], count)
+    return [float(step) for step in np.exp(np.interp(wanted, rising, np.log(dense)))]
 
 
 def _walk(maps: Maps, coarse: float, fine: float, most: float) -> tuple[Floats, Floats]:
