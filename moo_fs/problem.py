@@ -148,7 +148,9 @@ def _baseline_row(baseline: str, setting: float, search: Outcome, test: Outcome)
 def _collect(
     model: SplitModel, part: Part, device: str
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor], tuple[int, int] | None]:
-    features, targets, image_size = [], [], None
+    features: list[torch.Tensor] = []
+    targets: list[dict[str, torch.Tensor]] = []
+    image_size: tuple[int, int] | None = None
     with torch.inference_mode():
         for images, labels in _pairs(model, part):
             if part == "fit" and not features:

@@ -42,7 +42,8 @@ def table(rows: Sequence[dict[str, Any]], *, columns: Sequence[str] | None = Non
 
 def frame(values: pd.DataFrame, *, title: str) -> None:
     """A DataFrame as a table."""
-    table(values.to_dict(orient="records"), columns=[str(name) for name in values.columns], title=title)
+    rows = [{str(name): value for name, value in row.items()} for row in values.to_dict(orient="records")]
+    table(rows, columns=[str(name) for name in values.columns], title=title)
 
 
 @contextmanager

@@ -89,7 +89,8 @@ def evaluate(
     wanted = read_bits(bits)
     prepared = load_subject(subject, device=device)
     bits_array(wanted, channels=prepared.channels, name=str(bits))
-    row: dict[str, Any] = api.evaluate(prepared, wanted, part=part).iloc[0].to_dict()
+    frame = api.evaluate(prepared, wanted, part=part)
+    row = {str(name): float(value) for name, value in frame.iloc[0].items()}
     if as_json:
         console.write_json(row)
     else:

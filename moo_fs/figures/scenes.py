@@ -17,6 +17,7 @@ from moo_fs.results import Results
 SCENES = 2
 RATES = 5
 TARGET = "target"
+SHORT = {"segmentation": "segment.", "reconstruction": "reconstr."}
 CLASSES = 256
 
 
@@ -37,7 +38,7 @@ def draw_scenes(results: Results) -> dict[str, Figure]:
         for row, task in enumerate(tasks):
             mine = shown[(shown["image"] == scene) & (shown["output"] == task)]
             _row(grid[at * len(tasks) + row, 1:], mine, labels)
-            grid[at * len(tasks) + row, 1].set_ylabel(task)
+            grid[at * len(tasks) + row, 1].set_ylabel(SHORT.get(task, task), fontsize="small")
     grid[0, 0].set_title("input")
     for column, (label, rate) in enumerate(labels.itertuples(index=False)):
         grid[0, column + 1].set_title(_title(str(label), float(rate)))

@@ -49,7 +49,8 @@ def train(
     """Train one network on scenes of the garments in `folder` (Fashion-MNIST's training files)."""
     cloth = garments.load("train", folder=folder)
     torch.manual_seed(words(seed, "fashion-scenes", "weights")[0])
-    model = Whole().to(device, memory_format=torch.channels_last)
+    model = Whole().to(device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def loss_of_step(step: int) -> Tensor:
         drawn = scenes.compose(cloth, count=BATCH, rng=stream(seed, "fashion-scenes", "train", step))

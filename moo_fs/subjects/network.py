@@ -71,7 +71,8 @@ class Edge(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        return self.split(self.body(images - 0.5)).clamp(0.0, self.ceiling)
+        free: Tensor = self.split(self.body(images - 0.5))
+        return free.clamp(0.0, self.ceiling)
 
 
 class Head(nn.Module):
