@@ -1,8 +1,6 @@
 """The command line: what it prints, where it writes, and with which status it ends."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -270,21 +268,29 @@ def test_bits_that_are_not_an_allocation_are_refused(tmp_path, capsys):
         assert clause in capsys.readouterr().err
 
 
+def killed_after(words: list[str], journals: Path, *, growth: int) -> bool:
+    """Run a command and kill it with SIGKILL once its journals have grown; whether it was still running then."""
+
+    def size() -> int:
+        return sum(path.stat().st_size for path in journals.glob("*.log"))
+
+    before = size()
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while process.poll() is None and size() < before + growth:
+        time.sleep(0.01)
+    alive = process.poll() is None
+    process.kill()
+    process.wait()
+    return alive
+
+
 def test_a_study_killed_again_and_again_ends_with_the_archive_of_an_undisturbed_one(tmp_path):
     text = STUDY.replace('"random", "nsga2", "lagrangian"', '"random", "nsga2", "tpe", "lagrangian"')
     path = write_study(tmp_path, budget=60, text=text.replace("seeds = 2", "seeds = 1"))
     undisturbed = moo_fs.run(path, out=tmp_path / "undisturbed")
     words = [sys.executable, "-m", "moo_fs", "run", str(path), "--workers", "2", "--out", str(tmp_path / "killed")]
-    killed = 0
-    for delay in (6.0, 7.5, 9.0):
-        process = subprocess.Popen(words, start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        try:
-            process.wait(timeout=delay)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            killed += 1
-    assert killed
+    kills = sum(killed_after(words, tmp_path / "killed" / "journals", growth=8_000) for _ in range(3))
+    assert kills == 3
     assert subprocess.run(words, check=False, capture_output=True).returncode == 0
     results = load_results(tmp_path / "killed")
     pd.testing.assert_frame_equal(results.trials.drop(columns="seconds"), undisturbed.trials.drop(columns="seconds"))

@@ -6,6 +6,7 @@ failure while running; 130 interrupted, everything evaluated so far kept.
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 
@@ -45,7 +46,7 @@ def status_of(words: list[str], *, debug: bool = False) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _told("interrupted; everything evaluated so far is kept, the same command resumes", 130)
     except TyperException as error:
-        return _told(error.format_message(), 2)
+        return _told(_with_value(error.format_message(), words), 2)
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -54,6 +55,13 @@ def status_of(words: list[str], *, debug: bool = False) -> int:
         if isinstance(error, MooFsError):
             return _told(str(error), 2)
         return _told(f"{type(error).__name__}: {error} (--debug shows where)", 1)
+
+
+def _with_value(message: str, words: list[str]) -> str:
+    """The parser's message, and the word that it refused where it names the option only."""
+    named = re.search(r"'(--[a-z-]+)'", message)
+    at = words.index(named[1]) + 1 if named and named[1] in words else len(words)
+    return f"{message}, got '{words[at]}'" if at < len(words) and words[at] not in message else message
 
 
 def _told(sentence: str, status: int) -> int:
