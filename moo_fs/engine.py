@@ -7,7 +7,6 @@ depend on the allocation alone (a convolution over another batch size may differ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from moo_fs import compiled_outcomes, outcomes
 from moo_fs.coding import kernels
 from moo_fs.coding.cells import Cells, Maps
 from moo_fs.contracts import Floats, MooFsError
-from moo_fs.folding import evaluation_copy, prepare
+from moo_fs.folding import evaluation_copy, exact, prepare
 from moo_fs.tasks import Task
 
 
@@ -45,7 +44,7 @@ class Engine:
         self._source = _padded(features, physical_batch).to(self.device)
         self._buffer = torch.empty_like(self._source[0]).contiguous(memory_format=torch.channels_last)
         self._buffer.copy_(self._source[0])
-        with self._exact():
+        with exact(self.device):
             self._heads = {task.name: prepare(_on(heads[task.name], self.device), self._buffer) for task in self.tasks}
         self._targets = {task.name: targets[task.name].to(self.device) for task in self.tasks}
         compiled = self.device.type == "cpu"
@@ -63,7 +62,7 @@ class Engine:
         """Task -> sums (image, stat) as in `moo_fs.outcomes`, features quantised by `cells`; None: left untouched."""
         found = {task.name: np.empty((self.images, outcomes.stats(task))) for task in self.tasks}
         prepared = self._prepared(cells)
-        with torch.inference_mode(), self._exact():
+        with torch.inference_mode(), exact(self.device):
             for batch in range(len(self._source)):
                 first = batch * self.physical_batch
                 part = slice(first, min(first + self.physical_batch, self.images))
@@ -78,7 +77,7 @@ class Engine:
         chosen = np.arange(self.images)[images if images is not None else slice(None)]
         prepared = self._prepared(cells)
         found: dict[str, list[Tensor]] = {task.name: [] for task in self.tasks}
-        with torch.inference_mode(), self._exact():
+        with torch.inference_mode(), exact(self.device):
             for batch in np.unique(chosen // self.physical_batch):
                 maps = self._receive(int(batch), prepared)
                 here = torch.from_numpy(chosen[chosen // self.physical_batch == batch] % self.physical_batch)
@@ -116,12 +115,6 @@ class Engine:
         level = ((source - offset[column]) * scale[column]).floor().clamp_min(0).minimum(last[column]).long()
         channel = torch.arange(self.channels, device=self.device)[:, None, None]
         return self._buffer.copy_(centroids[channel, level])
-
-    def _exact(self) -> Any:
-        """Full float32 and one algorithm on CUDA, and for the calls inside only."""
-        if self.device.type != "cuda":
-            return nullcontext()
-        return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def _padded(features: Tensor, size: int) -> Tensor:

@@ -115,7 +115,7 @@ class AnalyticEvaluator:
 
     def __init__(self, model: AnalyticModel, part: Part) -> None:
         self.model, self.part = model, part
-        self.images = 1
+        self.images = model.samples[part]
         self.uncompressed = {f"{task.name}_distortion": 0.0 for task in model.tasks}
 
     def outcome(self, bits: Bits, *, metrics: bool = False) -> Outcome:

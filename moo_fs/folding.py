@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,13 @@ def prepare(head: nn.Module, maps: Tensor) -> PreparedHead:
             if candidate is not None and _agrees(candidate, maps, wanted):
                 return PreparedHead(candidate, form, copies=False)
     return PreparedHead(given, "eager", copies=True)
+
+
+def exact(device: torch.device | str) -> AbstractContextManager[Any]:
+    """Full float32 and one deterministic algorithm on CUDA, for the calls inside only; nothing to do on the CPU."""
+    if torch.device(device).type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def evaluation_copy(head: nn.Module) -> nn.Module:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ from moo_fs.contracts import Floats, MooFsError
 from moo_fs.evaluator import NetworkEvaluator
 from moo_fs.fronts import non_dominated
 from moo_fs.journal import HeldLock
+from moo_fs.loading import check_device
+from moo_fs.plugins import NO_MEASURE
 from moo_fs.problem import Prepared
 from moo_fs.results import SCORE_COLUMNS, Results, allocations, load_results, summarise, values_of
-from moo_fs.runner import RunResult, Setting, load, prepare
+from moo_fs.runner import Runner, RunResult, Setting, load, prepare
 from moo_fs.store import open_storage
 from moo_fs.study import RunSpec, Study, check_objectives, check_optimisers, difference, read_study
 from moo_fs.trials import six_digits
@@ -44,26 +48,56 @@ def run(
     that exists. Raises MooFsError before anything is written if the study, its subject or what lies in `out` does not
     fit, RunError if a run fails, KeyboardInterrupt with everything evaluated so far kept.
     """
+    source = archive.source_hash()  # of the code that runs, not of what it is edited to meanwhile
     declared = study if isinstance(study, Study) else read_study(study)
     declared = declared.with_changes(budget=budget, seeds=seeds)
     folder = Path(out) if out is not None else folder_of(declared)
-    if archive.is_finished(folder, declared.specification_hash):
+    if workers < 1:
+        raise MooFsError(f"workers: wanted 1 or more, got {workers}")
+    if archive.is_covered(folder, declared):
         return load_results(folder)
     _check_extension(declared, folder)
+    check_device(device)
     setting = Setting(declared, folder, device, storage)
     with one_thread():
-        prepared = prepare(setting)
-        check_objectives(declared, [task.name for task in prepared.tasks])
-        check_optimisers(declared, prepared.space(None, declared.objectives))
-        if storage is not None:
-            open_storage(storage)  # refused here, and its tables made once, before several workers want to
+        runner, frame = _checked(setting)
         lock = HeldLock(folder / "journals" / "study.lock", what=f"study {declared.name} in {folder}")
         try:
-            found = _execute(setting, workers, on_event)
-            _write(declared, folder, prepared, found)
+            runner.keep_checked()
+            found = _execute(runner, workers, on_event)
+            _write(runner, frame, found, source)
         finally:
             lock.release()
     return load_results(folder)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What hypervolumes are measured by, resolved before the first run: (objective,) each, the rate in kbit first."""
+
+    reference: Floats
+    corner: Floats
+
+
+def _checked(setting: Setting) -> tuple[Runner, Frame]:
+    """Everything that can be wrong with a study is found here; nothing is written."""
+    study = setting.study
+    try:
+        prepared = prepare(setting)
+        check_objectives(study, [task.name for task in prepared.tasks])
+        frame = Frame(reference_of(study, prepared), corner_of(study, prepared))
+        runner = Runner(setting, prepared)  # looks at the search and the test part
+    except MooFsError as error:
+        named = str(error) if str(study.path) in str(error) else f"{study.path}: subject: {error}"
+        raise MooFsError(named) from error
+    _check_backend(setting.folder, prepared.backend)
+    scored = any(spec.name != NO_MEASURE for spec in study.measures)
+    like_scores = np.ones((prepared.channels, len(study.tasks))) if scored else None
+    check_optimisers(study, prepared.space(like_scores, study.objectives))
+    if setting.storage is not None:
+        open_storage(setting.storage)  # refused here, and its tables made once, before several workers want to
+    runner.check_measures()
+    return runner, frame
 
 
 def folder_of(study: Study) -> Path:
@@ -98,21 +132,32 @@ def _check_extension(study: Study, folder: Path) -> None:
         )
 
 
-def _execute(setting: Setting, count: int, on_event: Callable[[Event], None] | None) -> list[tuple[RunSpec, RunResult]]:
+def _check_backend(folder: Path, backend: str) -> None:
+    if (folder / archive.STUDY).is_file():
+        before = archive.read_study_json(folder).get("backend")
+        if before != backend:
+            raise MooFsError(
+                f"{folder}: its archive was evaluated by '{before}', here by '{backend}', and results of the two are "
+                "not mixed; choose another --out"
+            )
+
+
+def _execute(runner: Runner, count: int, on_event: Callable[[Event], None] | None) -> list[tuple[RunSpec, RunResult]]:
     def uses_scores(spec: RunSpec) -> bool:
         return bool(getattr(spec.optimiser.load("optimiser"), "uses_scores", True))
 
-    specs = setting.study.runs()
-    results = workers.run_all(workers.groups(specs, uses_scores), partial(load, setting), count, on_event)
+    specs = runner.study.runs()
+    loader = partial(load, runner.setting) if count > 1 else lambda: runner
+    results = workers.run_all(workers.groups(specs, uses_scores), loader, count, on_event)
     if any(results.get(spec.key) is None for spec in specs):
         raise KeyboardInterrupt
     return [(spec, results[spec.key]) for spec in specs]
 
 
-def _write(study: Study, folder: Path, prepared: Prepared, found: Sequence[tuple[RunSpec, RunResult]]) -> None:
+def _write(runner: Runner, frame: Frame, found: Sequence[tuple[RunSpec, RunResult]], source: str) -> None:
+    study, prepared = runner.study, runner.prepared
     trials = pd.concat([result.trials for _, result in found], ignore_index=True)
     fronts = pd.concat([result.front for _, result in found], ignore_index=True)
-    reference, corner = reference_of(study, prepared), corner_of(study, prepared)
     scores = {(spec.measure.label, spec.seed): result.scores for spec, result in found if result.scores is not None}
     frames = {
         "trials.parquet": trials,
@@ -121,17 +166,17 @@ def _write(study: Study, folder: Path, prepared: Prepared, found: Sequence[tuple
         "scores.parquet": pd.concat(scores.values(), ignore_index=True)
         if scores
         else pd.DataFrame(columns=SCORE_COLUMNS),
-        "examples.parquet": _examples(study, prepared, fronts, corner),
+        "examples.parquet": _examples(study, prepared, fronts, frame.corner),
         "summary.csv": summarise(
             trials,
             fronts,
             objectives=study.objectives,
-            reference=reference,
-            corner=corner,
+            reference=frame.reference,
+            corner=frame.corner,
             effort=pd.DataFrame([result.effort for _, result in found]),
         ),
     }
-    archive.write_archive(folder, frames, _study_json(study, prepared, reference, corner, found))
+    archive.write_archive(runner.setting.folder, frames, _study_json(study, prepared, frame, found), source=source)
 
 
 def _examples(study: Study, prepared: Prepared, fronts: pd.DataFrame, corner: Floats) -> pd.DataFrame:
@@ -144,7 +189,7 @@ def _examples(study: Study, prepared: Prepared, fronts: pd.DataFrame, corner: Fl
 
 
 def _study_json(
-    study: Study, prepared: Prepared, reference: Floats, corner: Floats, found: Sequence[tuple[RunSpec, RunResult]]
+    study: Study, prepared: Prepared, frame: Frame, found: Sequence[tuple[RunSpec, RunResult]]
 ) -> dict[str, Any]:
     search, test = prepared.evaluator("search"), prepared.evaluator("test")
     exhausted = {spec.key: result.exhausted for spec, result in found if result.exhausted is not None}
@@ -156,15 +201,21 @@ def _study_json(
         "question": study.question,
         "specification": study.specification,
         "specification_hash": study.specification_hash,
-        "reference": reference.tolist(),
-        "corner": corner.tolist(),
+        "reference": frame.reference.tolist(),
+        "corner": frame.corner.tolist(),
         "channels": prepared.channels,
         "tasks": [{"name": task.name, "kind": task.kind, "metrics": metrics[task.name]} for task in prepared.tasks],
         "search_images": search.images,
         "test_images": test.images,
         "backend": prepared.backend,
         "uncompressed": {
-            name: {metric: test.uncompressed[f"{name}_{metric}"] for metric in names} for name, names in metrics.items()
+            name: {metric: _finite(test.uncompressed[f"{name}_{metric}"]) for metric in names}
+            for name, names in metrics.items()
         },
         "exhausted": exhausted,
     }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN: a metric that has no value here is null."""
+    return value if math.isfinite(value) else None

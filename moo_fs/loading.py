@@ -31,8 +31,7 @@ def load_subject(
     The option `quantiser` ("mse" or "minmax") belongs to every subject, the others are the factory's own. Raises
     MooFsError on an unknown name or option and on a model that does not fit its tasks and data.
     """
-    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-        raise MooFsError(f"device: wanted cpu{', or cuda' if torch.cuda.is_available() else ''} here, got '{device}'")
+    check_device(device)
     wanted = dict(options or {})
     quantiser = wanted.pop("quantiser", "mse")
     if isinstance(subject, SplitModel | AnalyticModel):
@@ -42,10 +41,21 @@ def load_subject(
     for name in wanted:
         if name not in known:
             raise MooFsError(f"subject '{subject}': no option '{name}'{did_you_mean(name, [*known, 'quantiser'])}")
-    model = factory(device, **wanted)
+    try:
+        model = factory(device, **wanted)
+    except MooFsError:
+        raise
+    except Exception as error:
+        raise MooFsError(f"subject '{subject}': its function fails: {type(error).__name__}: {error}") from error
     if not isinstance(model, SplitModel | AnalyticModel):
         raise MooFsError(f"subject '{subject}': wanted a moo_fs.SplitModel from it, got {type(model).__name__}")
     return Prepared(model, device=device, quantiser=quantiser)
+
+
+def check_device(device: str) -> None:
+    """Raise MooFsError unless this machine has the device."""
+    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+        raise MooFsError(f"device: wanted cpu{', or cuda' if torch.cuda.is_available() else ''} here, got '{device}'")
 
 
 def factory_of(reference: str, *, folder: Path | None = None) -> Callable[..., Any]:

@@ -13,10 +13,13 @@ from moo_fs.tasks import IGNORED, Task
 IMAGES = 2
 
 
-def check(model: SplitModel, images: torch.Tensor, targets: Mapping[str, torch.Tensor], *, device: str) -> None:
+def check(
+    model: SplitModel, images: torch.Tensor, targets: Mapping[str, torch.Tensor], *, part: str, device: str
+) -> None:
     """Run edge and heads on the first images; raises MooFsError, one sentence on the first thing that does not fit."""
-    where = f"subject '{model.name}'"
+    where = f"subject '{model.name}', {part} part"
     names = list(model.task_names)
+    _check_columns(where, model)
     if not names or len(set(names)) != len(names):
         raise MooFsError(f"{where}: wanted tasks with different names, got {names}")
     if set(model.heads) != set(names):
@@ -30,8 +33,9 @@ def check(model: SplitModel, images: torch.Tensor, targets: Mapping[str, torch.T
         )
     try:
         features = model.edge(images[:IMAGES].to(device))
-    except RuntimeError as error:
+    except Exception as error:
         raise MooFsError(f"{where}: edge fails on its own data: {_first(error)}") from error
+    _check_tensor(where, "edge", features)
     if features.ndim != 4 or len(features) != min(IMAGES, len(images)):
         raise MooFsError(
             f"{where}: edge: wanted features with axes (sample, channel, height, width), got {tuple(features.shape)}"
@@ -39,13 +43,29 @@ def check(model: SplitModel, images: torch.Tensor, targets: Mapping[str, torch.T
     for task in model.tasks:
         try:
             output = model.heads[task.name](features)
-        except RuntimeError as error:
+        except Exception as error:
             raise MooFsError(f"{where}: head '{task.name}' fails on the features: {_first(error)}") from error
+        _check_tensor(where, f"head '{task.name}'", output)
         if len(targets[task.name]) != len(images):
             raise MooFsError(
                 f"{where}: task '{task.name}': wanted {len(images)} targets, got {len(targets[task.name])}"
             )
-        _check_output(f"{where}: task '{task.name}'", task, output.cpu(), targets[task.name][: len(features)])
+        _check_output(f"{where}: task '{task.name}'", task, output.cpu(), targets[task.name][: len(features)].cpu())
+
+
+def _check_columns(where: str, model: SplitModel) -> None:
+    """Every task and metric gets a column of its own in the archive."""
+    columns = ["rate_kbit", "rate_kbit_test", "baseline", "setting", "coded_bytes"]
+    for task in model.tasks:
+        columns += [task.name, f"{task.name}_test", *(f"{task.name}_{metric}" for metric in task.metric_names)]
+    repeated = sorted({name for name in columns if columns.count(name) > 1})
+    if repeated and len(set(model.task_names)) == len(model.tasks):
+        raise MooFsError(f"{where}: two things would be called '{repeated[0]}' in the results; rename a task or metric")
+
+
+def _check_tensor(where: str, what: str, output: object) -> None:
+    if not isinstance(output, torch.Tensor):
+        raise MooFsError(f"{where}: {what}: wanted a tensor from it, got {type(output).__name__}")
 
 
 def _check_output(where: str, task: Task, output: torch.Tensor, target: torch.Tensor) -> None:
@@ -75,4 +95,4 @@ def _check_output(where: str, task: Task, output: torch.Tensor, target: torch.Te
 
 
 def _first(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {str(error).strip()}".partition("\n")[0]

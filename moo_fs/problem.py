@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from moo_fs.coding.quantiser import fit_tables, step_ladder, uniform_step
 from moo_fs.contracts import MAX_BITS, Bits, Floats, MooFsError
 from moo_fs.engine import Engine
 from moo_fs.evaluator import AnalyticEvaluator, Evaluator, NetworkEvaluator, Outcome
+from moo_fs.folding import exact
+from moo_fs.head_passes import evaluating
 from moo_fs.scoring import Source
 from moo_fs.space import Space
 from moo_fs.split import PARTS, Pair, Part, SplitModel
@@ -34,9 +37,11 @@ class Prepared:
     def __init__(self, model: SplitModel | AnalyticModel, *, device: str = "cpu", quantiser: str = "mse") -> None:
         self.model, self.device = model, device
         self.tasks = list(model.tasks)
-        self._data: dict[Part, tuple[torch.Tensor, dict[str, torch.Tensor], tuple[int, int] | None]] = {}
+        self._data: dict[Part, tuple[torch.Tensor, dict[str, torch.Tensor]]] = {}
         fit = self.features("fit")
         if isinstance(model, AnalyticModel):
+            if quantiser != "mse":
+                raise MooFsError(f"subject '{model.name}': quantiser: an analytic subject has tables of its own")
             self.error, self.rate = model.error, model.rate
         else:
             self.tables = fit_tables(fit.numpy(), mode=quantiser)
@@ -69,14 +74,14 @@ class Prepared:
     @cached_property
     def source(self) -> Source:
         """What scores are computed from: the fit part."""
-        features, targets, image_size = self._part("fit")
+        features, targets = self._part("fit")
         return Source(
             heads=self.model.heads,
             tasks=self.tasks,
             features=features,
             targets=targets,
             means=features.mean((0, 2, 3)),
-            image_size=image_size,
+            weights=None if isinstance(self.model, AnalyticModel) else _split_weights(self.model.edge, self.channels),
         )
 
     def space(self, scores: Floats | None, objectives: tuple[str, ...] | None = None) -> Space:
@@ -104,14 +109,14 @@ class Prepared:
     def _evaluator(self, part: Part) -> Evaluator:
         if isinstance(self.model, AnalyticModel):
             return AnalyticEvaluator(self.model, part)
-        features, targets, _ = self._part(part)
+        features, targets = self._part(part)
         engine = Engine(self.model.heads, self.tasks, features, targets, device=self.device)
         return NetworkEvaluator(engine, self.tasks, self.tables, features.numpy(), targets)
 
-    def _part(self, part: Part) -> tuple[torch.Tensor, dict[str, torch.Tensor], tuple[int, int] | None]:
+    def _part(self, part: Part) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         if part not in self._data:
             if isinstance(self.model, AnalyticModel):
-                self._data[part] = (self.model.maps(part), self.model.targets(part), None)
+                self._data[part] = (self.model.maps(part), self.model.targets(part))
             else:
                 self._data[part] = _collect(self.model, part, self.device)
         return self._data[part]
@@ -145,31 +150,43 @@ def _baseline_row(baseline: str, setting: float, search: Outcome, test: Outcome)
     return row | test.metrics
 
 
-def _collect(
-    model: SplitModel, part: Part, device: str
-) -> tuple[torch.Tensor, dict[str, torch.Tensor], tuple[int, int] | None]:
+def _collect(model: SplitModel, part: Part, device: str) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     features: list[torch.Tensor] = []
     targets: list[dict[str, torch.Tensor]] = []
-    image_size: tuple[int, int] | None = None
-    with torch.inference_mode():
+    # A module just built is in training mode: it would normalise by the batch, and remember it.
+    with torch.inference_mode(), exact(device), evaluating({"": model.edge, **model.heads}):
         for images, labels in _pairs(model, part):
-            if part == "fit" and not features:
-                model_checks.check(model, images, labels, device=device)
-            image_size = (int(images.shape[2]), int(images.shape[3]))
+            model_checks.check(model, images, labels, part=part, device=device)
             for start in range(0, len(images), BATCH):
                 features.append(model.edge(images[start : start + BATCH].to(device)).float().cpu())
-            targets.append({task.name: labels[task.name] for task in model.tasks})
+            targets.append({task.name: labels[task.name].cpu() for task in model.tasks})
     if not features:
         raise MooFsError(f"subject '{model.name}': data('{part}') is empty")
     joined = {task.name: torch.cat([one[task.name] for one in targets]) for task in model.tasks}
     maps = torch.cat(features).clone()
     if not torch.isfinite(maps).all():
         raise MooFsError(f"subject '{model.name}': edge gives values that are not finite on the {part} part")
-    return maps, joined, image_size
+    return maps, joined
 
 
 def _pairs(model: SplitModel, part: Part) -> Iterable[Pair]:
-    data = model.data(part)
-    if isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], torch.Tensor):
-        return [data]
-    return data  # type: ignore[return-value]
+    """The part's (images, targets) pairs, one after another, however the user gives them."""
+    try:
+        data: Any = model.data(part)
+        whole = isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], torch.Tensor)
+        pairs: Any = ((images, labels) for images, labels in ([data] if whole else data))
+        yield from pairs
+    except MooFsError:
+        raise
+    except Exception as error:
+        raise MooFsError(
+            f"subject '{model.name}': data('{part}'): wanted (images, {{task: targets}}) or batches of such pairs, "
+            f"got {type(error).__name__}: {error}"
+        ) from error
+
+
+def _split_weights(edge: torch.nn.Module, channels: int) -> torch.Tensor | None:
+    """The weights of the last layer of `edge` that makes `channels` channels, (channel, ...); None if there is none."""
+    weights: list[Any] = [getattr(module, "weight", None) for module in edge.modules()]
+    made = [one for one in weights if isinstance(one, torch.Tensor) and one.ndim >= 2 and len(one) == channels]
+    return made[-1].detach().cpu() if made else None

@@ -138,6 +138,8 @@ def from_file(reference: str, *, folder: Path, kind: str) -> Any:
             raise MooFsError(f"{kind} '{reference}': {path} is not a Python file")
         module = importlib.util.module_from_spec(spec)
         sys.modules[module_name] = module
+        module.__dict__["moo_fs_content"] = path.read_bytes()
+        sys.path.insert(0, str(path.parent))  # as when a script is run: it may import what lies beside it
         try:
             spec.loader.exec_module(module)
         except MooFsError:
@@ -146,6 +148,10 @@ def from_file(reference: str, *, folder: Path, kind: str) -> Any:
         except Exception as error:
             del sys.modules[module_name]
             raise MooFsError(f"{kind} '{reference}': {path} fails on import: {error!r}") from error
+        finally:
+            sys.path.remove(str(path.parent))
+    elif module.__dict__["moo_fs_content"] != path.read_bytes():
+        raise MooFsError(f"{kind} '{reference}': {path} has changed since this process loaded it; start a new one")
     if not hasattr(module, attribute):
         known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise MooFsError(f"{kind} '{reference}': no '{attribute}' in {path}{did_you_mean(attribute, known)}")

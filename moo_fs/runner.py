@@ -6,7 +6,9 @@ repeats neither.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +18,18 @@ import numpy as np
 import pandas as pd
 
 from moo_fs import scoring
-from moo_fs.contracts import Floats
+from moo_fs.contracts import MAX_BITS, Floats, MooFsError
+from moo_fs.evaluator import NetworkEvaluator
 from moo_fs.execute import RunOutcome, execute
 from moo_fs.loading import load_subject
 from moo_fs.problem import Prepared, Problem
-from moo_fs.results import allocations, front_of
+from moo_fs.results import allocations, front_of, values_of
 from moo_fs.score_tables import score_rows
 from moo_fs.seeds import stream
+from moo_fs.split import PARTS
 from moo_fs.store import open_run
 from moo_fs.study import RunSpec, Study, canonical
+from moo_fs.trials import six_digits
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,29 @@ class Runner:
     def __init__(self, setting: Setting, prepared: Prepared) -> None:
         self.setting, self.prepared = setting, prepared
         self.study = setting.study
-        self.context = {"backend": prepared.backend, "tables": tables_hash(prepared)}
-        self.work = setting.folder / "work" / hashlib.sha256(canonical(self.context).encode()).hexdigest()[:12]
+        self.context = {"backend": prepared.backend, "subject": subject_hash(prepared)}
+        self.work = setting.folder / "work" / _digest(canonical(self.context).encode())
         self._cache: dict[bytes, Floats] = {}
+        self._checked: dict[str, pd.DataFrame] = {}
+
+    def check_measures(self) -> None:
+        """Compute the scores of the first block, which are needed anyway, and write nothing.
+
+        Raises MooFsError, with file and key, if a measure cannot be computed on this subject.
+        """
+        for spec in {spec.measure.label: spec for spec in self.study.runs() if spec.seed == 0}.values():
+            try:
+                found = self.scores(spec, keep=False)
+            except Exception as error:
+                kind = "" if isinstance(error, MooFsError) else f"{type(error).__name__}: "
+                raise MooFsError(f"{self.study.path}: grid.measures: {spec.measure.label}: {kind}{error}") from error
+            if found is not None:
+                self._checked[self._scores_name(spec)] = found
+
+    def keep_checked(self) -> None:
+        """Write what `check_measures` computed, for the workers."""
+        for name, frame in self._checked.items():
+            self._publish(self.work / f"{name}.parquet", frame)
 
     def __call__(
         self, spec: RunSpec, *, on_progress: Callable[[int], None], should_stop: Callable[[], bool]
@@ -101,13 +126,12 @@ class Runner:
             trials, self.front(spec, trials), scores, self._effort(spec, scores, outcome), outcome.exhausted
         )
 
-    def scores(self, spec: RunSpec) -> pd.DataFrame | None:
+    def scores(self, spec: RunSpec, *, keep: bool = True) -> pd.DataFrame | None:
         """Rows of scores.parquet for the run's measure and block; None without a measure."""
         measure = spec.measure.load("measure")
         if measure is None:
             return None
-        name = hashlib.sha256(canonical([spec.measure.specification, spec.seed]).encode()).hexdigest()[:12]
-        return self._kept(f"scores-{name}", lambda: self._scored(measure, spec))
+        return self._kept(self._scores_name(spec), lambda: self._scored(measure, spec), keep=keep)
 
     def front(self, spec: RunSpec, trials: pd.DataFrame) -> pd.DataFrame:
         """The run's front on the search part, with rate, distortions and metrics on the test part."""
@@ -122,7 +146,12 @@ class Runner:
                 rows.append({"rate_kbit_test": outcome.rate_kbit} | tested | outcome.metrics)
             return pd.concat([front, pd.DataFrame(rows)], axis=1)
 
-        return self._kept(f"front-{spec.key}-{len(trials)}", measured)
+        values = values_of(trials, self.study.objectives)
+        content = [canonical(self.study.objectives).encode(), *trials["bits"], values.tobytes()]
+        return self._kept(f"front-{spec.key}-{_digest(b''.join(content))}", measured)
+
+    def _scores_name(self, spec: RunSpec) -> str:
+        return f"scores-{_digest(canonical([spec.measure.specification, spec.seed]).encode())}"
 
     def _scored(self, measure: Any, spec: RunSpec) -> pd.DataFrame:
         found = scoring.score(measure, self.prepared.source, seed=spec.seed, options=spec.measure.options)
@@ -151,20 +180,41 @@ class Runner:
             "seconds": outcome.seconds,
         }
 
-    def _kept(self, name: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """A frame from `work/`, computed and written there (whole or not at all) if it is not there yet."""
+    def _kept(self, name: str, compute: Callable[[], pd.DataFrame], *, keep: bool = True) -> pd.DataFrame:
+        """A frame from `work/`, computed and (with `keep`) written there if it is not there yet."""
         path = self.work / f"{name}.parquet"
-        if path.is_file():
-            return pd.read_parquet(path)
-        frame = compute()
-        self.work.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{id(frame):x}.partial")
+        if not path.is_file():
+            frame = compute()
+            if not keep:
+                return frame
+            self._publish(path, frame)
+        return pd.read_parquet(path)
+
+    def _publish(self, path: Path, frame: pd.DataFrame) -> None:
+        """Write a frame whole or not at all; of two workers that computed it the first one's stays for both."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
         frame.to_parquet(partial)
-        partial.replace(path)
-        return frame
+        with contextlib.suppress(FileExistsError):
+            os.link(partial, path)
+        partial.unlink()
 
 
-def tables_hash(prepared: Prepared) -> str:
-    """Hash of the error and rate tables: another network, data or quantiser has another one."""
-    tables = np.concatenate([prepared.error.ravel(), prepared.rate.ravel()])
-    return hashlib.sha256(np.round(tables, 9).tobytes()).hexdigest()[:12]
+def subject_hash(prepared: Prepared) -> str:
+    """Hash of what evaluations depend on: tables, and each part's size, rates and losses at both ends.
+
+    Another network, head, data set or quantiser has another one, and what was recorded under it is not mixed with it.
+    """
+    numbers = [prepared.error, prepared.rate]
+    for part in PARTS[1:]:
+        evaluator = prepared.evaluator(part)
+        numbers.append(np.array([evaluator.images]))
+        for depth in (0, 1, MAX_BITS):
+            numbers.append(prepared.uniform(depth, part).objectives)
+        if isinstance(evaluator, NetworkEvaluator):
+            numbers += [np.array([*evaluator.best.values(), *evaluator.worst.values()]), evaluator.rates]
+    return _digest(six_digits(np.concatenate([np.ravel(one) for one in numbers])).tobytes())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from moo_fs.contracts import Floats, MooFsError, did_you_mean
+from moo_fs.folding import exact
 from moo_fs.head_passes import BATCH, HeadRunner, evaluating
 from moo_fs.registry import Measure, options_of
 from moo_fs.seeds import stream
@@ -44,7 +45,7 @@ class Source:
     """What scores are computed from: the whole fit part.
 
     `features` (image, channel, h, w), `targets` {task: (image, ...)}, `means` (channel,) over the fit part,
-    `image_size` (height, width) of the input, `weights` of the layer that makes the channels (channel, ...), if known.
+    `weights` of the layer that makes the channels (channel, ...), if known.
     """
 
     heads: Mapping[str, nn.Module]
@@ -52,7 +53,6 @@ class Source:
     features: Tensor
     targets: Mapping[str, Tensor]
     means: Tensor
-    image_size: tuple[int, int] | None = None
     weights: Tensor | None = None
 
 
@@ -77,7 +77,8 @@ def score(
     drawn = draw(len(source.features), seed)
     start = time.perf_counter()
     runner = HeadRunner(source.heads, source.tasks, source.means)
-    with evaluating(source.heads):
+    device = next((one.device for head in source.heads.values() for one in head.parameters()), "cpu")
+    with evaluating(source.heads), exact(device):
         if measure.whole:
             values, null = _called(measure, _joined(measure, source, runner, drawn, batch_size), chosen)
         else:
@@ -112,7 +113,6 @@ def _batches(
             targets=targets if "targets" in measure.needs else {},
             gradients=gradients,
             ablate=runner.ablate(features, targets) if "ablate" in measure.needs else None,
-            image_size=source.image_size,
             weights=source.weights if "weights" in measure.needs else None,
         )
 

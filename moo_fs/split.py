@@ -38,9 +38,10 @@ class SplitModel:
 class Batch:
     """What a measure sees: `features` (sample, channel, height, width) float32, and per task what it declared to need.
 
-    `outputs[task]`, `targets[task]`; `gradients[task]` of the per-image loss (squared error for values and image),
-    like features; `ablate(task, dropped)` -> loss per image (sample,) with the channels of `dropped` (channel,) bool
-    replaced by their means over the fit part.
+    `outputs[task]`, `targets[task]`; `gradients[task]`, like features, of the per-image loss SUMMED over its valid
+    pixels (squared error for values and image, cross-entropy for classes); `ablate(task, dropped)` -> that loss's MEAN
+    over the valid pixels of each image (sample,), with the channels of `dropped` (channel,) bool replaced by their
+    means over the fit part; `weights` (channel, ...) of the layer that makes the channels.
     """
 
     features: torch.Tensor
@@ -49,5 +50,4 @@ class Batch:
     targets: Mapping[str, torch.Tensor] = field(default_factory=dict)
     gradients: Mapping[str, torch.Tensor] = field(default_factory=dict)
     ablate: Callable[[str, Any], torch.Tensor] | None = None
-    image_size: tuple[int, int] | None = None
     weights: torch.Tensor | None = None

@@ -18,7 +18,8 @@ LAYERS = [
     "loading execute workers results status",
     "api examples runner tables figures pick",
     "launch report",
-    "cli bench",
+    "bench",
+    "cli",
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units.split()}
 PARTS_OF = {

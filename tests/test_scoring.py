@@ -53,7 +53,6 @@ def test_nothing_is_collected_that_was_not_asked_for(source):
     assert not batch.targets
     assert not batch.gradients
     assert batch.ablate is None
-    assert batch.image_size == (32, 32)
 
 
 def test_a_whole_batch_is_its_parts_joined(source):

@@ -62,7 +62,11 @@ def scores(
         with console.status(f"{name} ..."):
             frames[record.name] = api.scores(prepared, record, seed=seed)
     table = score_tables.channel_table(frames)
-    ranks = score_tables.rank_agreement(frames)
+    damage = frames.get("sensitivity")
+    if damage is None:
+        with console.status("sensitivity, the measured damage, to compare with ..."):
+            damage = api.scores(prepared, "sensitivity", seed=seed)
+    ranks = score_tables.rank_agreement(frames | {"sensitivity": damage})
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         table.to_csv(out / "scores.csv", index=False)
@@ -109,11 +113,15 @@ def train(
     steps: Annotated[int | None, typer.Option("--steps", help="Fewer steps, to try it.")] = None,
 ) -> None:
     """Train a subject's network: seeded, resumable, with a progress bar."""
+    from moo_fs.loading import check_device
     from moo_fs.subjects import trainers
 
     trainer = trainers.trainer(subject)
     if data is None:
         raise MooFsError(f"train {subject}: wanted {trainer.data}; name its folder with --data or $MOO_FS_DATA")
+    if steps is not None and steps < 1:
+        raise MooFsError(f"train {subject}: --steps: wanted 1 or more, got {steps}")
+    check_device(device)
     path = console.trained(trainer, data=data, out=out, seed=seed, device=device, steps=steps)
     console.say(f"weights: {path}")
 
@@ -126,8 +134,8 @@ def read_bits(path: Path) -> list[Any]:
         found = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise MooFsError(f"{path}: not JSON ({error}); wanted a list of integers, one a channel") from error
-    if not isinstance(found, list):
-        raise MooFsError(f"{path}: wanted a JSON list of integers, got {type(found).__name__}")
+    if not isinstance(found, list) or any(isinstance(one, list) for one in found):
+        raise MooFsError(f"{path}: wanted one JSON list of integers, got {type(found).__name__} of something else")
     return found
 
 
