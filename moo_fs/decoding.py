@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moo_fs.contracts import Bits, Floats, MooFsError, float_array
+from moo_fs.contracts import Bits, Floats, float_array
 
 
 def normalise(values: ArrayLike) -> Floats:
@@ -20,20 +20,6 @@ def normalise(values: ArrayLike) -> Floats:
     scores = np.maximum(float_array(values, "scores", "channel task"), 0.0)
     largest = scores.max(axis=0, initial=0.0)
     return np.asarray(np.divide(scores, largest, out=np.zeros_like(scores), where=largest > 0))
-
-
-def from_order(order: ArrayLike) -> Floats:
-    """Scores (channel,) of an order of channel indices, most important first: (C - rank) / C.
-
-    >>> from_order([2, 0, 1])
-    array([0.66666667, 0.33333333, 1.        ])
-    """
-    indices = np.asarray(order)
-    if not np.array_equal(np.sort(indices), np.arange(len(indices))):
-        raise MooFsError(f"order: wanted each channel index from 0 to {len(indices) - 1} once")
-    scores = np.empty(len(indices))
-    scores[indices] = (len(indices) - np.arange(len(indices))) / len(indices)
-    return scores
 
 
 def decode(

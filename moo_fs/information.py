@@ -123,7 +123,8 @@ def cluster_outputs(
 
     k-means on what a patch looks like, our choice: `classes` (logits (sample, class[, H, W])) class probabilities
     averaged over 4 x 4 cells; `values` ((sample[, H, W])) and every other kind ((sample, value[, H, W])) the values
-    averaged over at most 8 x 8 cells. An output without space is one patch: (sample, 1, 1).
+    averaged over at most 8 x 8 cells. An output without space is one patch: (sample, 1, 1); so is one of any other
+    number of axes, such as boxes (sample, box, number), by all of its numbers.
     """
     maps = _output_maps(output, kind)
     side = patch if min(maps.shape[2:]) > 1 else 1
@@ -147,6 +148,8 @@ def _output_maps(output: ArrayLike | torch.Tensor, kind: str) -> torch.Tensor:
         values = values[:, None]
     if values.ndim == 1:
         values = values[:, None]
+    if values.ndim not in (0, 2, 4) and kind != "classes" and values.numel():
+        values = values.flatten(1)
     if values.ndim == 2:
         values = values[:, :, None, None]
     if values.ndim != 4 or not values.numel():

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from synthetic_archive import write_archive
 
 from moo_fs.figures import CAPTIONS, figures_of
 from moo_fs.figures.allocations import along_the_rate
+from moo_fs.figures.fronts import rate_span
 from moo_fs.figures.progress import draw_progress, grid_of
-from moo_fs.figures.scenes import pixels_of
+from moo_fs.figures.scenes import draw_scenes, ground_of, pixels_of
 from moo_fs.figures.score_maps import draw_agreement
 from moo_fs.figures.style import SETTINGS, WIDTH, legend_columns, save, styled
+from moo_fs.fronts import non_dominated
 from moo_fs.indicators import hypervolume
-from moo_fs.results import load_results, values_of
+from moo_fs.results import load_results, union_on_search, values_of
 
 MANY = (*(f"measure-{at}" for at in range(10)), "conditional-mutual-information")
 WAYS = tuple(f"optimiser-{at}" for at in range(10))
@@ -62,11 +67,40 @@ def test_a_curve_is_the_median_hypervolume_of_its_blocks(results, figures):
     assert at[-1] == grid_of(results)[-1] == 25
 
 
-def test_curves_may_start_at_the_scoring_cost(results):
-    with styled():
-        figure = draw_progress(results, offset=True)["hypervolume-by-measure"]
+def test_fronts_show_the_union_of_the_search_part_also_where_the_test_part_dominates_it(results, figures):
+    mine = results.fronts().query("optimiser == @results.optimisers[0]")
+    union = union_on_search(mine, results.objectives)
+    low, high = rate_span(results)
+    shown = union[union["rate_kbit_test"].between(low, high)]
+    rate, task = figures["fronts"].axes[0].lines[0].get_data()
+    assert sorted(zip(rate, task, strict=True)) == sorted(
+        zip(shown["rate_kbit_test"], shown["segmentation_test"], strict=True)
+    )
+    assert not non_dominated(values_of(shown, results.objectives, "test")).all()
+
+
+def test_curves_start_at_the_scoring_cost(figures):
+    figure = figures["hypervolume-by-measure"]
     starts = {axes.get_title(): axes.lines[0].get_xdata()[0] for axes in figure.axes}
     assert starts["sensitivity"] - starts["random"] == pytest.approx(12.5)
+    assert {axes.get_xlabel() for axes in figure.axes} >= {"evaluations, with scoring"}
+
+
+@pytest.mark.parametrize("kept", [4, 1])
+def test_a_cell_that_ended_early_has_a_curve_up_to_its_end(results, kept):
+    trials, summary = results.trials, results.hypervolumes()
+    short = replace(
+        results,
+        trials=trials[(trials["optimiser"] != "tpe") | (trials["trial"] < kept)],
+        stored_summary=summary.assign(evaluations=summary["evaluations"].where(summary["optimiser"] != "tpe", kept)),
+    )
+    with styled():
+        figure = draw_progress(short)["hypervolume-by-measure"]
+    panel = next(axes for axes in figure.axes if axes.get_title() == "l2-norm")
+    curves = dict(zip(results.optimisers, panel.lines, strict=False))
+    assert curves["tpe"].get_xdata()[-1] == kept
+    assert curves["nsga2"].get_xdata()[-1] == 25
+    assert panel.get_ylim()[0] <= curves["tpe"].get_ydata()[-1] <= panel.get_ylim()[1]
 
 
 def test_allocations_rise_with_the_rate_and_lie_on_the_front(results, figures):
@@ -91,6 +125,36 @@ def test_scenes_go_from_the_input_over_rising_rates_to_the_uncompressed_network(
     titles = [axes.get_title() for axes in figures["scenes"].axes if axes.get_title()]
     assert titles[:2] == ["input", "target"]
     assert [title.split("\n")[-1] for title in titles[2:]] == ["2.9 kbit", "5.6 kbit", "11.1 kbit", "pressed"]
+
+
+def test_the_ground_is_the_targets_most_frequent_class_but_the_ignored_one():
+    rows = [("target", [7, 7, 2, 255, 255, 255]), ("uniform 1 bit", [2] * 6)]
+    shape = {"kind": "classes", "height": 2, "width": 3, "channels": 1}
+    pictures = pd.DataFrame([{"label": label, "pixels": bytes(row), **shape} for label, row in rows])
+    assert ground_of(pictures) == 7
+    assert ground_of(pictures[pictures["label"] != "target"]) == 2
+    assert ground_of(pictures[pictures["kind"] == "values"]) == 0
+
+
+def test_the_ground_is_light_in_the_scenes(figures):
+    image = next(axes.images[0] for axes in figures["scenes"].axes if axes.get_title() == "target")
+    values, counts = np.unique(image.get_array(), return_counts=True)
+    colours = image.to_rgba(values)[:, :3]
+    assert np.allclose(colours[counts.argmax()], 0.88)
+    assert not np.allclose(colours[counts.argmin()], 0.88)
+
+
+def test_labels_of_scenes_do_not_overlap_whatever_the_tasks_are_called(tmp_path):
+    tasks = ("reconstruction", "segmentation_of_the_scene", "a_very_long_name_of_one_more_task", "depth")
+    results = load_results(write_archive(tmp_path / "s", tasks=tasks, seeds=1, evaluations=5, channels=6))
+    with styled():
+        figure = draw_scenes(results)["scenes"]
+        FigureCanvasAgg(figure).draw()
+    boxes = [axes.yaxis.label.get_window_extent() for axes in figure.axes if axes.get_ylabel()]
+    assert len(boxes) == 2 * len(tasks)
+    assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])
+    pictures = [axes.get_window_extent() for axes in figure.axes if axes.images]
+    assert not any(box.overlaps(picture) for box in boxes for picture in pictures)
 
 
 def test_pixels_are_read_as_rows_of_colours(results):

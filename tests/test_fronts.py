@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from moo_fs.contracts import MooFsError
-from moo_fs.fronts import non_dominated, union_front
+from moo_fs.fronts import non_dominated
 from moo_fs.indicators import (
     beyond_reference,
     hypervolume,
@@ -40,13 +40,6 @@ def test_no_points_give_an_empty_mask_and_no_volume() -> None:
     assert non_dominated(np.zeros((0, 3))).tolist() == []
     assert hypervolume(np.zeros((0, 3)), [1.0, 1.0, 1.0]) == 0.0
     assert hypervolume([], [1.0, 1.0]) == 0.0
-
-
-def test_a_union_front_credits_each_point_to_one_set() -> None:
-    rng = np.random.default_rng(0)
-    sets = [rng.integers(0, 5, (12, 3)).astype(float) for _ in range(3)]
-    masks = union_front(sets)
-    assert np.concatenate(masks).tolist() == by_definition(np.concatenate(sets))
 
 
 def test_the_volume_of_one_point_is_its_box() -> None:

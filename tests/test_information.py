@@ -200,6 +200,9 @@ def test_patches_that_look_alike_share_a_cluster_and_others_do_not():
         ("values", (6,), (1, 1)),
         ("image", (6, 3, 13, 17), (3, 4)),
         ("custom", (6, 9), (1, 1)),
+        ("custom", (6,), (1, 1)),
+        ("custom", (6, 7, 5), (1, 1)),
+        ("custom", (6, 2, 3, 4, 5), (1, 1)),
     ],
 )
 def test_every_kind_of_output_is_labelled_and_repeats_by_the_generator(kind, shape, grid):

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from moo_fs import measures, registry
+from moo_fs.measures import information_based
 from moo_fs.scoring import Source, draw, score
+from moo_fs.split import Batch
 from moo_fs.tasks import Task
 
 measures.register()
@@ -140,6 +142,39 @@ def test_a_permutation_null_is_near_zero_and_reported_when_asked_for(source):
     assert result.null.shape == (len(planted.TASKS),)
     assert np.abs(result.null).max() < 0.1
     assert result.values[planted.DECISIVE["depth"], COLUMN["depth"]] > 0.3
+
+
+def test_boxes_and_pooled_features_are_scored_by_mutual_information():
+    # Boxes (sample, box, 5) that follow channel 1; features 1 x 1, as after full pooling.
+    features = torch.randn(300, 3, 1, 1, generator=torch.Generator().manual_seed(0))
+    boxes = features[:, 1].reshape(-1, 1, 1) * torch.ones(1, 2, 5)
+    task = Task("boxes", loss=lambda output, target: (output - target).abs().mean((1, 2)))
+    batch = Batch(features, tasks=(task,), outputs={"boxes": boxes})
+    values = load("mutual-information").function(batch, rng=np.random.default_rng(0))
+    assert values.shape == (3, 1)
+    assert values[1, 0] > 1.0 > 0.3 > max(values[0, 0], values[2, 0])
+
+
+@pytest.mark.parametrize(("images", "clusters"), [(4, [2, 3]), (60, [3, 48]), (100, [5, 64]), (200, [10, 64])])
+def test_clusters_are_a_twentieth_of_the_pairs_at_most_64(images, clusters, monkeypatch):
+    # Maps of 8 x 8 have 16 patches of side 2; an output without space has one patch an image.
+    seen = []
+
+    def spy(output, *, kind, patch, clusters, rng):
+        seen.append(clusters)
+        return np.arange(len(output) * (1 if output.ndim == 2 else 16)).reshape(len(output), *_grid(output)) % 2
+
+    monkeypatch.setattr(information_based, "cluster_outputs", spy)
+    tasks = (Task("grade", kind="classes", classes=3), Task("depth", kind="values"))
+    outputs = {"grade": torch.zeros(images, 3), "depth": torch.zeros(images, 8, 8)}
+    features = torch.randn(images, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    batch = Batch(features, tasks=tasks, outputs=outputs)
+    load("mutual-information").function(batch, rng=np.random.default_rng(0), pairs=2000, queries=20)
+    assert seen == clusters
+
+
+def _grid(output):
+    return (1, 1) if output.ndim == 2 else (4, 4)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from synthetic_archive import write_archive
 
 from moo_fs import archive
 from moo_fs.contracts import MooFsError
-from moo_fs.results import SUMMARY, front_of, load_results, recheck, summarise, union_on_test, values_of
+from moo_fs.results import SUMMARY, front_of, load_results, recheck, summarise, union_on_search, values_of
 from moo_fs.worth import at_half_rate, sensitivity_correlations, step_distortion
 
 OBJECTIVES = ("rate", "depth")
@@ -101,11 +101,15 @@ def test_what_is_returned_may_be_changed_without_changing_the_results(folder):
     assert results.hypervolumes()["corner_test"].min() >= 0
 
 
-def test_a_union_on_the_test_part_is_mutually_non_dominated(folder):
-    results = load_results(folder)
-    union = values_of(union_on_test(results.fronts(), results.objectives), results.objectives, "test")
-    assert len(union) > 50
-    assert not any((other <= one).all() and (other < one).any() for one in union[:40] for other in union)
+def test_a_union_of_fronts_is_chosen_on_the_search_part_alone(folder):
+    fronts, objectives = load_results(folder).fronts(), ("rate", "segmentation", "depth", "reconstruction")
+    union = union_on_search(fronts, objectives)
+    rows, kept = values_of(fronts, objectives), values_of(union, objectives)
+    dominated = [bool(((rows <= one).all(axis=1) & (rows < one).any(axis=1)).any()) for one in rows]
+    assert 50 < len(union) < len(fronts)
+    assert {tuple(row) for row in kept} == {tuple(row) for row in rows[~np.array(dominated)]}
+    shuffled = fronts.assign(**{f"{name}_test": fronts[f"{name}_test"].to_numpy()[::-1] for name in objectives[1:]})
+    assert union_on_search(shuffled, objectives)["bits"].tolist() == union["bits"].tolist()
 
 
 @pytest.mark.parametrize("name", ["trials.parquet", "fronts.parquet", "baselines.parquet", "summary.csv"])

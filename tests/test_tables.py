@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -105,6 +106,20 @@ def test_costs_charge_scores_that_run_the_heads(tables):
     costs = {row[:2]: row for row in tables["costs"].rows}
     assert costs["nsga2", "sensitivity"][4] == "12.5"
     assert costs["nsga2", "random"][4] == "0"
+
+
+def test_cells_are_in_the_studys_order_when_a_measure_and_an_optimiser_share_a_name(tmp_path):
+    ways, names = ("random", "nsga2"), ("l2-norm", "random", "depth")
+    folder = write_archive(tmp_path / "s", measures=names, optimisers=ways, seeds=1, evaluations=5, pictures=False)
+    costs = tables_of(load_results(folder))["costs"]
+    assert [row[:2] for row in costs.rows] == [(way, name) for way in ways for name in names]
+
+
+def test_a_metric_that_is_not_a_number_is_a_dash(results):
+    study = results.study | {"uncompressed": {"depth": {"rmse": 0.1, "relative_error": None}}}
+    table = tables_of(replace(results, study=study))["uncompressed"]
+    assert table.rows == (("depth", "RMSE", "0.100"), ("depth", "relative error", "–"))
+    assert table.csv().splitlines()[2] == "depth,relative_error,"
 
 
 def test_latex_is_escaped_and_balanced():

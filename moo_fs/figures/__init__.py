@@ -18,11 +18,16 @@ from moo_fs.results import Results
 __all__ = ["CAPTIONS", "figures_of", "write_figures"]
 
 CAPTIONS = {
-    "fronts": "Fronts on the test part, over all measures and blocks of each optimiser, with both baselines.",
-    "hypervolume-by-measure": "Hypervolume over evaluations, by measure: median and range over blocks.",
-    "hypervolume-by-optimiser": "Hypervolume over evaluations, by optimiser: median and range over blocks.",
-    "worth-searching": "Channels ranked by measured sensitivity (highest: matters most); distortion over rate.",
-    "allocations": "Allocations along the front, from low rate to high.",
+    "fronts": "Fronts over all measures and blocks of each optimiser, chosen on the search part, shown on the test "
+    "part, with both baselines.",
+    "hypervolume-by-measure": "Hypervolume over evaluations, scoring cost included, by measure: median and range over "
+    "blocks.",
+    "hypervolume-by-optimiser": "Hypervolume over evaluations, scoring cost included, by optimiser: median and range "
+    "over blocks.",
+    "worth-searching": "Channels ranked by measured sensitivity (highest: matters most); distortion over "
+    "rate, of allocations chosen on the search part, shown on the test part.",
+    "allocations": "Allocations along the front, from low rate to high, chosen on the search part; rates and "
+    "distortions of the test part.",
     "scores": "Scores of every channel for every task, medians over blocks, negative ones shown as 0.",
     "agreement": "Rank agreement between measures.",
     "scenes": "Test scenes at several rates.",

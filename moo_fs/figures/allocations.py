@@ -11,7 +11,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
 from moo_fs.figures.style import new_figure
-from moo_fs.results import Results, allocations, union_on_test, values_of
+from moo_fs.results import Results, allocations, union_on_search, values_of
 
 COUNT = 6
 SPAN = (0.15, 1.6)  # of the rate of uniform 1 bit
@@ -42,12 +42,15 @@ def draw_allocations(results: Results) -> dict[str, Figure]:
 
 
 def along_the_rate(results: Results) -> pd.DataFrame:
-    """Members of the union front near rates that grow geometrically: of those near each, the least mean distortion."""
+    """Members of the union front near rates that grow geometrically: of those near each, the least mean distortion.
+
+    Chosen on the search part alone; rows from the lowest rate on the test part to the highest.
+    """
     fronts = results.fronts()
     if fronts.empty:
         return fronts
-    front = union_on_test(fronts, results.objectives)
-    values = values_of(front, results.objectives, "test")
+    front = union_on_search(fronts, results.objectives)
+    values = values_of(front, results.objectives)
     rate, mean = values[:, 0], values[:, 1:].mean(axis=1)
     chosen: list[int] = []
     for target in np.geomspace(*SPAN, COUNT) * results.corner[0]:

@@ -1,4 +1,4 @@
-"""The fronts on the test part: every pair of objectives, and distortion over rate."""
+"""The fronts, chosen on the search part and shown on the test part: every pair of objectives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from moo_fs.figures.style import (
     tidy,
 )
 from moo_fs.fronts import non_dominated
-from moo_fs.results import Results, union_on_test, values_of
+from moo_fs.results import Results, union_on_search, values_of
 from moo_fs.worth import step_distortion
 
 BAND = (0.4, 0.6)  # of the rate of uniform 1 bit: where tasks are shown against one another
@@ -65,7 +65,7 @@ def envelope(points: Floats) -> Floats:
 
 
 def _points(fronts: pd.DataFrame, results: Results) -> Floats:
-    return values_of(union_on_test(fronts, results.objectives), results.objectives, "test")
+    return values_of(union_on_search(fronts, results.objectives), results.objectives, "test")
 
 
 def _panel(
@@ -128,7 +128,7 @@ def _legend(figure: Figure, results: Results, bases: dict[str, Floats], size: in
         for at, name in enumerate(results.optimisers)
     ]
     entries += [handle(name, **baseline_style(name), markersize=4) for name in bases]
-    title = "test part; square-root axes;\nlines: the best of each pair"
+    title = "chosen on the search part,\nshown on the test part;\nlines: the best of each pair"
     if size > 1:
         low, high = (share * float(results.corner[0]) for share in BAND)
         title += f"\ntask against task: at {low:.2g} to {high:.2g} kbit,\nbaselines pale at other rates"

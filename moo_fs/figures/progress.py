@@ -22,27 +22,29 @@ COLUMNS = 3
 MANY = 4
 
 
-def draw_progress(results: Results, *, offset: bool = False) -> dict[str, Figure]:
+def draw_progress(results: Results) -> dict[str, Figure]:
     """Two views: a panel a measure with a line an optimiser, and a panel an optimiser with a line a measure.
 
-    Lines are medians over blocks, bands reach from the lowest to the highest block. With `offset` each curve starts at
-    its scoring cost in evaluations.
+    Lines are medians over blocks, bands reach from the lowest to the highest block, up to where the cell's shortest
+    run ends. Each curve starts at its scoring cost in evaluations, so that scores which run the heads are not free.
     """
-    curves = _curves(results, offset=offset)
+    curves = _curves(results)
     views = {
         "hypervolume-by-measure": ("measure", results.measures, "optimiser", results.optimisers),
         "hypervolume-by-optimiser": ("optimiser", results.optimisers, "measure", results.measures),
     }
-    return {name: _draw(results, curves, *view, offset=offset) for name, view in views.items()}
+    return {name: _draw(results, curves, *view) for name, view in views.items()}
 
 
 def grid_of(results: Results) -> list[int]:
-    """Numbers of evaluations at which curves are taken, the last being the longest run's."""
-    longest = int(results.hypervolumes()["evaluations"].max())
-    return sorted({max(1, round(longest * (at + 1) / POINTS)) for at in range(POINTS)})
+    """Numbers of evaluations at which curves are taken: evenly up to the longest run's, and every cell's shortest."""
+    summary = results.hypervolumes()
+    longest = int(summary["evaluations"].max())
+    ends = summary.groupby(["measure", "optimiser"])["evaluations"].min()
+    return sorted({max(1, round(longest * (at + 1) / POINTS)) for at in range(POINTS)} | {int(end) for end in ends})
 
 
-def _curves(results: Results, *, offset: bool) -> dict[tuple[str, str], tuple[Floats, Floats]]:
+def _curves(results: Results) -> dict[tuple[str, str], tuple[Floats, Floats]]:
     """For each (measure, optimiser) the evaluations (block, point) and hypervolumes (block, point)."""
     at, box = grid_of(results), box_volume(results.reference)
     starts = results.hypervolumes().set_index("run")["scoring_evaluations"]
@@ -51,7 +53,7 @@ def _curves(results: Results, *, offset: bool) -> dict[tuple[str, str], tuple[Fl
         values = hypervolume_curve(values_of(rows, results.objectives), results.reference, at=at) / box
         values[np.array(at) > len(rows)] = np.nan
         first = rows.iloc[0]
-        ran = np.array(at, dtype=np.float64) + (float(starts[run]) if offset else 0.0)
+        ran = np.array(at, dtype=np.float64) + float(starts[run])
         found.setdefault((str(first["measure"]), str(first["optimiser"])), []).append((ran, values))
     return {key: (np.stack([ran for ran, _ in runs]), np.stack([v for _, v in runs])) for key, runs in found.items()}
 
@@ -63,11 +65,10 @@ def _draw(
     panels: Sequence[str],
     by: str,
     lines: Sequence[str],
-    *,
-    offset: bool,
 ) -> Figure:
     columns = min(COLUMNS, len(panels)) if len(panels) != 4 else 2
     rows = math.ceil(len(panels) / columns)
+    charged = bool((results.hypervolumes()["scoring_evaluations"] > 0).any())
     entries = [*lines, *results.baseline_sets()]
     columns_of_legend = legend_columns(entries)
     figure = new_figure((2.6 if rows == 1 else 1.9 * rows) + 0.35 + 0.18 * math.ceil(len(entries) / columns_of_legend))
@@ -80,7 +81,7 @@ def _draw(
         if at + columns >= len(panels):
             axes.tick_params(labelbottom=True)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axes.set_xlabel("evaluations" + (", scoring cost included" if offset else ""))
+            axes.set_xlabel("evaluations" + (", with scoring" if charged else ""))
         for name in lines:
             key = (panels[at], name) if over == "measure" else (name, panels[at])
             if key in curves:
@@ -124,7 +125,13 @@ def _span(results: Results, curves: dict[tuple[str, str], tuple[Floats, Floats]]
     """From the lowest baseline or an early value to a little above the best, so that late differences can be seen."""
     levels = [_level(results, rows) for rows in results.baseline_sets().values()]
     finals = [float(np.nanmax(values)) for _, values in curves.values()]
-    early = [float(np.nanmedian(values[:, values.shape[1] // 10])) for _, values in curves.values()]
+    early = [_early(values) for _, values in curves.values()]
     top, bottom = max(finals + levels), min(early + levels)
     margin = 0.05 * max(top - bottom, 1e-3)
     return max(0.0, bottom - margin), top + margin
+
+
+def _early(values: Floats) -> float:
+    """The median of the hypervolumes (block, point) a tenth into the longest run, or where the cell ends before."""
+    whole = np.flatnonzero(np.isfinite(values).all(axis=0))
+    return float(np.median(values[:, min(values.shape[1] // 10, whole[-1])]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from moo_fs.results import Results
 SCENES = 2
 RATES = 5
 TARGET = "target"
-SHORT = {"segmentation": "segment.", "reconstruction": "reconstr."}
+LINE = 16  # letters of a task's name on one line
 CLASSES = 256
+IGNORED = 255
+LIGHT, WHITE = (0.88, 0.88, 0.88), (1.0, 1.0, 1.0)
 
 
 def draw_scenes(results: Results) -> dict[str, Figure]:
@@ -30,15 +33,17 @@ def draw_scenes(results: Results) -> dict[str, Figure]:
     tasks = [task for task in results.tasks if task in set(shown["output"])]
     labels = _columns(shown)
     scenes = sorted(shown["image"].unique())[:SCENES]
-    cell = (WIDTH - 0.9) / (len(labels) + 1)
+    cell = (WIDTH - 0.3 - 0.07 * min(LINE, max(map(len, tasks)))) / (len(labels) + 1)
+    grounds = {task: ground_of(shown[shown["image"].isin(scenes) & (shown["output"] == task)]) for task in tasks}
     figure = new_figure(0.6 + cell * len(scenes) * len(tasks), WIDTH)
     grid = figure.subplots(len(scenes) * len(tasks), len(labels) + 1, squeeze=False)
     for at, scene in enumerate(scenes):
         _input(grid[at * len(tasks) : (at + 1) * len(tasks), 0], examples, scene)
         for row, task in enumerate(tasks):
             mine = shown[(shown["image"] == scene) & (shown["output"] == task)]
-            _row(grid[at * len(tasks) + row, 1:], mine, labels)
-            grid[at * len(tasks) + row, 1].set_ylabel(SHORT.get(task, task), fontsize="small")
+            panels = grid[at * len(tasks) + row, 1:]
+            _row(panels, mine, labels, grounds[task])
+            panels[0].set_ylabel(textwrap.fill(task, LINE), rotation=0, ha="right", va="center")
     grid[0, 0].set_title("input")
     for column, (label, rate) in enumerate(labels.itertuples(index=False)):
         grid[0, column + 1].set_title(_title(str(label), float(rate)))
@@ -69,10 +74,10 @@ def _input(column: NDArray[np.object_], examples: pd.DataFrame, scene: int) -> N
     if found.empty:
         tidy(column[0])
     else:
-        _show(column[0], found.iloc[0], None)
+        _show(column[0], found.iloc[0])
 
 
-def _row(panels: NDArray[np.object_], mine: pd.DataFrame, labels: pd.DataFrame) -> None:
+def _row(panels: NDArray[np.object_], mine: pd.DataFrame, labels: pd.DataFrame, ground: int) -> None:
     """One task of one scene; values share one scale, the uncompressed network's (or that of the highest rate)."""
     pictures = []
     for label, rate in labels.itertuples(index=False):
@@ -86,7 +91,7 @@ def _row(panels: NDArray[np.object_], mine: pd.DataFrame, labels: pd.DataFrame) 
         if picture is None:
             tidy(axes)
         else:
-            _show(axes, picture, limits)
+            _show(axes, picture, limits, ground)
 
 
 def pixels_of(picture: pd.Series) -> NDArray[np.float64]:
@@ -98,13 +103,23 @@ def pixels_of(picture: pd.Series) -> NDArray[np.float64]:
     return values / 255 if picture["kind"] == "image" else values
 
 
-def _show(axes: Axes, picture: pd.Series, limits: tuple[float, float] | None) -> None:
+def ground_of(pictures: pd.DataFrame) -> int:
+    """The class that most pixels of these pictures' targets have (of all of them if none is a target); 0 if none."""
+    maps = pictures[pictures["kind"] == "classes"]
+    targets = maps[maps["label"] == TARGET]
+    counts = np.zeros(CLASSES, dtype=np.int64)
+    for _, picture in (maps if targets.empty else targets).iterrows():
+        counts += np.bincount(pixels_of(picture).astype(np.int64).ravel(), minlength=CLASSES)
+    return int(counts[:IGNORED].argmax())
+
+
+def _show(axes: Axes, picture: pd.Series, limits: tuple[float, float] | None = None, ground: int = 0) -> None:
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     values = pixels_of(picture)
     if picture["kind"] == "classes":
-        axes.imshow(values, interpolation="nearest", **_class_colours())
+        axes.imshow(values, interpolation="nearest", **_class_colours(ground))
     elif picture["kind"] == "values":
         low, high = limits or (float(np.nanmin(values)), float(np.nanmax(values)))
         axes.imshow(values, interpolation="nearest", cmap="cividis", vmin=low, vmax=high)
@@ -112,7 +127,8 @@ def _show(axes: Axes, picture: pd.Series, limits: tuple[float, float] | None) ->
         axes.imshow(values, interpolation="nearest", cmap="gray", vmin=0, vmax=1)
 
 
-def _class_colours() -> dict[str, Any]:
-    """Class 0 (the ground) light, others by the palette; 255 (ignored) white."""
-    colours = [(0.88, 0.88, 0.88), *(PALETTE[at % len(PALETTE)] for at in range(CLASSES - 2)), (1.0, 1.0, 1.0)]
+def _class_colours(ground: int) -> dict[str, Any]:
+    """The ground light, other classes by the palette; 255 (ignored) white."""
+    colours = [PALETTE[at % len(PALETTE)] for at in range(CLASSES - 2)]
+    colours = [*colours[:ground], LIGHT, *colours[ground:], WHITE]
     return {"cmap": ListedColormap(colours), "norm": BoundaryNorm(np.arange(CLASSES + 1) - 0.5, CLASSES)}

@@ -25,7 +25,7 @@ from moo_fs.figures.style import (
     root_distortion,
     tidy,
 )
-from moo_fs.results import Results, union_on_test, values_of
+from moo_fs.results import Results, union_on_search, values_of
 from moo_fs.worth import Worth, at_half_rate
 
 COLUMNS = 3
@@ -46,7 +46,7 @@ def draw_worth(results: Results) -> dict[str, Figure]:
     for axes, pair in zip(grid[:above].flat, pairs, strict=False):
         _ranks(axes, results, pair)
     worth = at_half_rate(results)
-    values = values_of(union_on_test(fronts, results.objectives), results.objectives, "test")
+    values = values_of(union_on_search(fronts, results.objectives), results.objectives, "test")
     for at, axes in zip(range(len(results.tasks)), grid[above:].flat, strict=False):
         _over_rate(axes, results, values, at, worth)
     _legend(figure, results, worth)
@@ -86,9 +86,9 @@ def _over_rate(axes: Axes, results: Results, values: Floats, at: int, worth: Wor
 
 
 def _legend(figure: Figure, results: Results, worth: Worth | None) -> None:
-    entries = [handle("front of all runs (test part)", color=PALETTE[0], marker=".")]
+    entries = [handle("front of all runs", color=PALETTE[0], marker=".")]
     entries += [handle(name, **baseline_style(name), markersize=4) for name in results.baseline_sets()]
     if worth is not None:
         entries.append(handle("half of uniform 1 bit", color="0.6", linestyle=":"))
-        entries.append(handle("chosen on the search part", color=PALETTE[3], marker="*", linestyle="", markersize=9))
+        entries.append(handle("compared at half the rate", color=PALETTE[3], marker="*", linestyle="", markersize=9))
     figure.legend(handles=entries, loc="outside lower center", ncols=3)

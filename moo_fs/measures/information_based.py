@@ -28,7 +28,7 @@ def mutual_information(
     batch: Batch,
     *,
     rng: np.random.Generator,
-    patch: int = 2,
+    patch: int | None = None,
     clusters: int | None = None,
     neighbours: int = 3,
     pairs: int = 3000,
@@ -46,20 +46,24 @@ def mutual_information(
     Args:
         batch: features and outputs of all images drawn.
         rng: draws the pairs, the k-means start and the permutations.
-        patch: side of a feature patch; the output's patch is as many times larger as the output is.
-        clusters: of each task's output patches; None for min(64, output patches used // 20), at least 2.
+        patch: side of a feature patch, None for 2 (1 if the map has no 2 x 2); the output's patch is as many times
+            larger as the output is. An output without space is one patch, which labels all patches of its image.
+        clusters: of each task's output patches; None for min(64, pairs used // 20), or 2 if that is less. Pairs that
+            share an output's only patch count once: as many clusters as pairs allow would be one for each image.
         neighbours: k of the estimator.
         pairs: patch pairs drawn, the same ones for every channel and task; 3000 is fast, 5000 and more is steadier.
         transform: "rank", "standard" or "none".
         queries: average over this many of the pairs instead of all.
         permutations: label permutations for the null's mean (task,), over channels and permutations; 0 for none.
     """
+    patch = min(2, *batch.features.shape[2:]) if patch is None else patch
     _check(batch, patch=patch, clusters=clusters, pairs=pairs, permutations=permutations)
     points = cut(batch.features.cpu().numpy(), patch)
     count = points.shape[2]
     drawn = np.sort(rng.choice(count, min(pairs, count), replace=False))
-    share = len(drawn) / count
-    labels = np.stack([_labels(batch, task, patch, clusters, share, rng).reshape(-1)[drawn] for task in batch.tasks])
+    labels = np.stack(
+        [_labels(batch, task, patch, clusters, len(drawn), rng).reshape(-1)[drawn] for task in batch.tasks]
+    )
     rows = np.concatenate([labels, *[rng.permuted(labels, axis=1) for _ in range(permutations)]])
     found = pair_mutual_information(
         points[:, :, drawn], rows, neighbours=neighbours, transform=transform, queries=queries, rng=rng
@@ -71,7 +75,7 @@ def mutual_information(
 
 
 def _labels(
-    batch: Batch, task: Task, patch: int, clusters: int | None, share: float, rng: np.random.Generator
+    batch: Batch, task: Task, patch: int, clusters: int | None, pairs: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Labels (sample, h // patch, w // patch) of a task; an output without space labels all patches of its image."""
     height, width = batch.features.shape[2] // patch, batch.features.shape[3] // patch
@@ -80,9 +84,9 @@ def _labels(
     if len(space) == 2 and max(space) > 1:
         side = max(1, round(patch * space[0] / batch.features.shape[2]))
         output = _aligned(output, task, patch, side, batch.features.shape[2:])
-    # As many of the output's patches as are used count; without space there is one an image, and all are used.
-    patches = int(share * len(output) * height * width) if len(space) == 2 and max(space) > 1 else len(output)
-    wanted = max(2, min(64, patches // 20)) if clusters is None else clusters
+    else:
+        pairs = min(pairs, len(output))
+    wanted = max(2, min(64, pairs // 20)) if clusters is None else clusters
     found = cluster_outputs(output, kind=str(task.kind), patch=side, clusters=wanted, rng=rng)
     return np.broadcast_to(found, (len(output), height, width))
 

@@ -47,8 +47,10 @@ def cost_table(results: Results) -> Table:
     names = ["evaluations", "repeats", "scoring_evaluations", "scoring_seconds", "seconds"]
     summary = results.hypervolumes()
     data = summary.groupby(["optimiser", "measure"], sort=False)[names].median().reset_index()
-    order = {name: at for at, name in enumerate([*results.optimisers, *results.measures])}
-    data = data.sort_values(["optimiser", "measure"], key=lambda column: column.map(order), kind="stable")
+    # An optimiser and a measure may share a name, as `random` does.
+    names_of = {"optimiser": results.optimisers, "measure": results.measures}
+    places = {axis: {name: at for at, name in enumerate(known)} for axis, known in names_of.items()}
+    data = data.sort_values(list(places), key=lambda column: column.map(places[str(column.name)]), kind="stable")
     data = data.reset_index(drop=True)
     shows = (count, count, number, number, number)
     rows = tuple(

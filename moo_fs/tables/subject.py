@@ -25,7 +25,7 @@ SHOWN_STEPS = 10
 def uncompressed_table(results: Results) -> Table | None:
     """The network's metrics without compression, on the test part; None if the subject has no metrics."""
     found = [
-        (task, metric, float(value))
+        (task, metric, float("nan") if value is None else float(value))
         for task, metrics in (results.study.get("uncompressed") or {}).items()
         for metric, value in metrics.items()
     ]
