@@ -18,9 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from moo_fs.contracts import MooFsError
+from moo_fs.study import Study, canonical, covers
 
 STUDY = "study.json"
 PACKAGE = Path(__file__).parent
+RESOLVED = ("specification_hash", "reference", "corner", "backend")
 RECORDED = ("moo-fs", "numpy", "torch", "optuna", "pymoo", "moocore", "scikit-learn", "numba", "pandas", "pyarrow")
 
 
@@ -30,13 +32,14 @@ def write_archive(
     """Write frames ("trials.parquet", "summary.csv", ...) and study.json into `folder`; returns study.json's content.
 
     Every file is written beside its place first and then renamed, study.json last: an archive with a study.json that
-    matches is whole. `versions`, `source_hash` (`source` if given) and `files` (name -> SHA-256) are added to
-    `study_json`. The same frames give the same bytes.
+    matches is whole. `versions`, `source_hash` (`source` if given), `resolved_hash` (of RESOLVED, if all are there) and
+    `files` (name -> SHA-256) are added to `study_json`. The same frames give the same bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     contents = {name: _serialised(name, frame) for name, frame in frames.items()}
     written = {
         **study_json,
+        **_resolved_hash(study_json),
         "versions": versions(),
         "source_hash": source or source_hash(),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())},
@@ -72,13 +75,16 @@ def read_study_json(folder: Path) -> dict[str, Any]:
 
 
 def verify(folder: Path) -> list[str]:
-    """The faults of an archive, a sentence each: files that are missing or differ from their hash; none if whole."""
+    """The faults of an archive, a sentence each: what is missing or differs from its hash; none if whole."""
     try:
-        files: dict[str, str] = read_study_json(folder)["files"]
+        content = read_study_json(folder)
     except MooFsError as error:
         return [str(error)]
     faults = []
-    for name, wanted in files.items():
+    # Archives written before there was such a hash have none.
+    if "resolved_hash" in content and content["resolved_hash"] != _resolved_hash(content).get("resolved_hash"):
+        faults.append(f"{folder / STUDY}: {', '.join(RESOLVED)}: one of them differs from what 'resolved_hash' says")
+    for name, wanted in content["files"].items():
         path = folder / name
         if not path.is_file():
             faults.append(f"{path}: is missing")
@@ -92,6 +98,14 @@ def is_finished(folder: Path, specification_hash: str) -> bool:
     if not (folder / STUDY).is_file() or verify(folder):
         return False
     return bool(read_study_json(folder).get("specification_hash") == specification_hash)
+
+
+def is_covered(folder: Path, study: Study) -> bool:
+    """Whether `folder` holds a whole archive of `study`, or of the same study with a larger budget or more seeds."""
+    if not (folder / STUDY).is_file() or verify(folder):
+        return False
+    content = read_study_json(folder)
+    return content.get("specification_hash") == study.specification_hash or covers(content, study)
 
 
 def versions() -> dict[str, str]:
@@ -113,6 +127,14 @@ def source_hash() -> str:
         digest.update(f"{path.relative_to(PACKAGE).as_posix()}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _resolved_hash(study_json: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of what the study's names stood for when it ran: a reference edited later is noticed."""
+    if any(key not in study_json for key in RESOLVED):
+        return {}
+    resolved = canonical([study_json[key] for key in RESOLVED])
+    return {"resolved_hash": hashlib.sha256(resolved.encode()).hexdigest()}
 
 
 def _serialised(name: str, frame: pd.DataFrame) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -95,8 +96,7 @@ class _Run:
 
     @property
     def name(self) -> str:
-        spec = self.spec
-        return f"run {spec.key} ({spec.optimiser.label}, {spec.measure.label}, seed {spec.seed})"
+        return self.spec.title
 
     def is_over(self) -> bool:
         """Whether the run ends here; asked before each batch and, but for idleness, before each row."""
@@ -112,6 +112,8 @@ class _Run:
         """One batch, or as much of it as the budget allows; only a whole batch is told."""
         bits, parameters = self._ask()
         if not len(bits):
+            if not self.asks:
+                raise RunError(f"{self.name}, trial 0: the optimiser asked for nothing")
             self.exhausted = "the optimiser has nothing left to ask for"
             return
         before, told = len(self.trials), np.empty((len(bits), len(self.trials.names)))
@@ -132,10 +134,13 @@ class _Run:
         started = time.perf_counter()
         asked = self.optimiser.ask()
         self.thinking += time.perf_counter() - started
-        if not np.size(asked):
+        if asked is None or not np.size(asked):
             return np.empty((0, self.trials.channels), dtype=np.int8), []
         bits = bits_array(asked, channels=self.trials.channels, name=f"optimiser '{self.spec.optimiser.name}': ask()")
-        return bits, getattr(self.optimiser, "parameters", None) or [None] * len(bits)
+        given = getattr(self.optimiser, "parameters", None)
+        if isinstance(given, list) and len(given) == len(bits) and all(isinstance(row, Mapping) for row in given):
+            return bits, given
+        return bits, [None] * len(bits)
 
     def _replayed(self, bits: Bits) -> list[Row]:
         """The recorded row in whose place `bits` (channel,) were asked for now; none if all are used up."""
@@ -203,7 +208,8 @@ class _Run:
         return values
 
     def _record(self, rows: list[Row]) -> None:
-        self.recorder.record(rows, getattr(self.optimiser, "distributions", None))
+        ranges = getattr(self.optimiser, "distributions", None)
+        self.recorder.record(rows, ranges if isinstance(ranges, Mapping) else None)
         for row in rows:
             self._count(row)
         self.on_progress(len(self.trials))
@@ -236,18 +242,28 @@ def execute(
     5 x budget asks, after 20 batches in a row without a new allocation, or when `ask()` returns nothing. A budget that
     ends inside a batch leaves that batch untold, so that a run extended is the run started with the larger budget.
     `on_progress` gets the number of trials; `should_stop` ends the run early, everything evaluated so far kept.
-    Raises RunError if the optimiser no longer asks for what was recorded, or if an objective is not finite.
+    Raises RunError, with run and trial, if the optimiser no longer asks for what was recorded, if an objective is not
+    finite, and in place of anything else that the optimiser or the problem raises.
     """
     run = _Run(spec, problem, optimiser, recorder, budget, on_progress or _ignore, should_stop or _never)
     try:
         while not run.is_over() and not run.interrupted:
             run.step()
     except RunError as error:
-        recorder.close(f"failed: {error}")
+        _close_failed(recorder, error)
         raise
+    except Exception as error:
+        failure = RunError(f"{run.name}, trial {len(run.trials)}: {type(error).__name__}: {error}")
+        _close_failed(recorder, failure)
+        raise failure from error
     if not run.interrupted:
         recorder.close("exhausted" if run.exhausted else "done")
     return run.outcome()
+
+
+def _close_failed(recorder: Records, error: RunError) -> None:
+    with suppress(Exception):  # a full disk takes no note either: the first error is the one to tell
+        recorder.close(f"failed: {error}")
 
 
 def _ignore(trials: int) -> None:

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,19 +115,29 @@ class JournalFile(BaseJournalBackend):
             raise RunError(f"{self._path} is damaged in its middle; remove it to start its run again") from error
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append records under the lock. Raises RunError if the disk does not take them."""
+        """Append records under the lock, all or none. Raises RunError if the disk does not take them."""
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         self._lock.acquire()
         try:
-            with self._path.open("ab") as file:
-                file.write(text.encode())
-                file.flush()
-                if not self._batch:
-                    os.fsync(file.fileno())
+            self._append(text.encode())
         except OSError as error:
             raise RunError(f"{self._path}: cannot be written: {error.strerror}") from error
         finally:
             self._lock.release()
+
+    def _append(self, content: bytes) -> None:
+        """Write at the end; what a full disk took of it is cut off again, or the next line would be glued to it."""
+        with self._path.open("ab", buffering=0) as file:  # a buffer would be written once more when the file closes
+            size = os.fstat(file.fileno()).st_size
+            try:
+                while content:
+                    content = content[os.write(file.fileno(), content) :]
+                if not self._batch:
+                    os.fsync(file.fileno())
+            except OSError:
+                with suppress(OSError):  # `repair` cuts it when the journal is opened next
+                    os.ftruncate(file.fileno(), size)
+                raise
 
     @contextmanager
     def synced(self) -> Iterator[None]:

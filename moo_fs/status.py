@@ -92,16 +92,23 @@ class StudyStatus:
 
 
 def study_status(study: Study, folder: Path) -> StudyStatus:
-    """The state of every run of a study whose folder is `folder`; nothing there means that all runs wait."""
-    archived = archive.is_finished(folder, study.specification_hash)
+    """The state of every run of a study whose folder is `folder`; nothing there means that all runs wait.
+
+    An archive with a larger budget or more seeds holds the study too: its runs are done at the study's own budget.
+    """
+    archived = archive.is_covered(folder, study)
     summary = pd.read_csv(folder / "summary.csv", dtype={"run": str}) if archived else None
-    runs = [_archived(spec, summary) if summary is not None else _stored(spec, study, folder) for spec in study.runs()]
+    runs = [
+        _archived(spec, study, summary) if summary is not None else _stored(spec, study, folder)
+        for spec in study.runs()
+    ]
     return StudyStatus(study.name, tuple(runs), study.budget, archived)
 
 
-def _archived(spec: RunSpec, summary: pd.DataFrame) -> RunStatus:
+def _archived(spec: RunSpec, study: Study, summary: pd.DataFrame) -> RunStatus:
     row = summary[summary["run"] == spec.key].iloc[0]
-    return RunStatus(**spec.labels, state="done", evaluations=int(row["evaluations"]), seconds=float(row["seconds"]))
+    evaluations = min(study.budget, int(row["evaluations"]))
+    return RunStatus(**spec.labels, state="done", evaluations=evaluations, seconds=float(row["seconds"]))
 
 
 def _stored(spec: RunSpec, study: Study, folder: Path) -> RunStatus:

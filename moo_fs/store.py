@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import FloatDistribution
 from optuna.storages import BaseStorage, JournalStorage
 
 from moo_fs.contracts import Bits, Floats, MooFsError, RunError
@@ -53,7 +53,8 @@ class Recorder:
     def record(self, rows: Sequence[Row], distributions: Mapping[str, Any] | None = None) -> None:
         """Write rows; they are on the disk when this returns.
 
-        Optuna's `distributions` by name make a row's parameters Optuna's own; others become an attribute.
+        Parameters inside a range, one of Optuna's float `distributions` by name, become the trial's own, others an
+        attribute.
         """
         try:
             with self._synced():
@@ -67,7 +68,7 @@ class Recorder:
         if self._study.user_attrs.get("state") != state:
             self._study.set_user_attr("state", state)
 
-    def _trial(self, row: Row, distributions: Mapping[str, BaseDistribution]) -> optuna.trial.FrozenTrial:
+    def _trial(self, row: Row, distributions: Mapping[str, Any]) -> optuna.trial.FrozenTrial:
         attributes: dict[str, Any] = {ALLOCATION: digits(row.bits)}
         if row.repeat_of == NEW:
             attributes |= {"trial": self._trials, "seconds": row.seconds}
@@ -75,8 +76,12 @@ class Recorder:
         else:
             attributes["repeat_of"] = int(row.repeat_of)
         parameters = {name: float(value) for name, value in (row.parameters or {}).items()}
-        known = {name: parameters.pop(name) for name in list(parameters) if name in distributions}
-        spans = {name: distributions[name] for name in known}
+        spans = {
+            name: span
+            for name, span in distributions.items()
+            if name in parameters and isinstance(span, FloatDistribution) and span.low <= parameters[name] <= span.high
+        }
+        known = {name: parameters.pop(name) for name in spans}
         if parameters:
             attributes["parameters"] = parameters
         return optuna.trial.create_trial(
@@ -128,15 +133,16 @@ def open_run(
     was written under another one is refused. Raises RunError if it is, or if another process executes the run, and
     MooFsError if `storage`, the URL of an Optuna storage, cannot be opened.
     """
-    what = f"run {spec.key} ({spec.optimiser.label}, {spec.measure.label}, seed {spec.seed})"
-    lock = HeldLock(lock_path(folder, spec.key), what=what)
+    lock = HeldLock(lock_path(folder, spec.key), what=spec.title)
     try:
         path = journal_path(folder, spec.key)
         where = storage or str(path)
         journal = None if storage else JournalFile(path)
         backend = JournalStorage(journal) if journal else open_storage(str(storage))
         opened = _open_study(backend, f"{study}/{spec.key}", objectives)
-        _check_context(opened, {**(context or {}), "objectives": " ".join(objectives)}, f"{what} in {_public(where)}")
+        _check_context(
+            opened, {**(context or {}), "objectives": " ".join(objectives)}, f"{spec.title} in {_public(where)}"
+        )
         for name, value in spec.labels.items():
             if opened.user_attrs.get(name) != value:
                 opened.set_user_attr(name, value)
@@ -155,16 +161,6 @@ def open_storage(url: str) -> BaseStorage:
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise MooFsError(f"storage '{_public(url)}': cannot be opened: {reason}") from error
-
-
-def collect(folder: Path) -> BaseStorage:
-    """All journals of a study's folder in one storage in memory, for looking at (optuna-dashboard)."""
-    together = optuna.storages.InMemoryStorage()
-    for path in sorted((folder / "journals").glob("*.log")):
-        source = JournalStorage(JournalFile(path))
-        for summary in source.get_all_studies():
-            optuna.copy_study(from_study_name=summary.study_name, from_storage=source, to_storage=together)
-    return together
 
 
 def _open_study(backend: BaseStorage, name: str, objectives: tuple[str, ...]) -> optuna.Study:

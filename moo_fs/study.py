@@ -15,6 +15,8 @@ from moo_fs.plugins import PluginSpec, resolve
 from moo_fs.seeds import stream
 from moo_fs.study_file import MAX_BUDGET, MAX_SEEDS, StudyFile, read_file
 
+SIZES = ("budget", "seeds")
+
 
 def canonical(value: Any) -> str:
     """JSON that does not depend on the order of keys: what hashes are made of."""
@@ -35,6 +37,11 @@ class RunSpec:
         """12 hex digits of subject, measure and optimiser with their options, and seed; no paths, no budget."""
         parts = {kind: getattr(self, kind).identity for kind in ("subject", "measure", "optimiser")}
         return hashlib.sha256(canonical({**parts, "seed": self.seed}).encode()).hexdigest()[:12]
+
+    @property
+    def title(self) -> str:
+        """What the run is called in errors."""
+        return f"run {self.key} ({self.optimiser.label}, {self.measure.label}, seed {self.seed})"
 
     @property
     def labels(self) -> dict[str, Any]:
@@ -128,12 +135,15 @@ def check_objectives(study: Study, tasks: Sequence[str]) -> None:
 
 
 def check_optimisers(study: Study, space: Any) -> None:
-    """Raise MooFsError, with file and key, if an optimiser refuses its options on this `moo_fs.space.Space`."""
+    """Raise MooFsError, with file and key, if an optimiser cannot be made on this `moo_fs.space.Space`."""
     for spec in study.optimisers:
         try:
             spec.load("optimiser")(space, stream(0, "check"), **spec.options)
         except MooFsError as error:
             raise MooFsError(f"{study.path}: grid.optimisers: {spec.label}: {error}") from error
+        except Exception as error:  # a user's own class may raise anything
+            reason = f"cannot be made: {type(error).__name__}: {error}"
+            raise MooFsError(f"{study.path}: grid.optimisers: {spec.label}: {reason}") from error
 
 
 def difference(study: Study, study_json: Mapping[str, Any]) -> str | None:
@@ -141,15 +151,31 @@ def difference(study: Study, study_json: Mapping[str, Any]) -> str | None:
 
     A larger budget or more seeds extend; anything else that differs does not.
     """
+    before, now = _sizes(study_json.get("specification", {})), _sizes(study.specification)
+    for name in SIZES:
+        if now[name] < before[name]:
+            return f"{name} is {now[name]}, less than the archive's {before[name]}"
+    changed = _changed(study, study_json)
+    return f"{changed[0]} differs from the archive's" if changed else None
+
+
+def covers(study_json: Mapping[str, Any], study: Study) -> bool:
+    """Whether the archive of `study_json` holds all of `study`: only a larger budget or more seeds may differ."""
+    before, now = _sizes(study_json.get("specification", {})), _sizes(study.specification)
+    return all(before[name] >= now[name] for name in SIZES) and not _changed(study, study_json)
+
+
+def _sizes(specification: Mapping[str, Any]) -> dict[str, int]:
+    return {name: specification.get("grid", {}).get(name, 0) for name in SIZES}
+
+
+def _changed(study: Study, study_json: Mapping[str, Any]) -> list[str]:
+    """Keys of the specification, but budget and seeds, that differ from the archive's."""
     old, new = dict(study_json.get("specification", {})), study.specification
     old_grid, new_grid = dict(old.pop("grid", {})), dict(new.pop("grid"))
-    for name in ("budget", "seeds"):
-        before, now = old_grid.pop(name, 0), new_grid.pop(name)
-        if now < before:
-            return f"{name} is {now}, less than the archive's {before}"
     changed = [key for key in (*new, *old) if old.get(key) != new.get(key)]
-    changed += [f"grid.{key}" for key in (*new_grid, *old_grid) if old_grid.get(key) != new_grid.get(key)]
-    return f"{changed[0]} differs from the archive's" if changed else None
+    grid = [key for key in (*new_grid, *old_grid) if old_grid.get(key) != new_grid.get(key)]
+    return changed + [f"grid.{key}" for key in grid if key not in SIZES]
 
 
 def _study(path: Path, file: StudyFile) -> Study:

@@ -60,6 +60,11 @@ def start(loader: Loader) -> Worker:
     return Worker(process, mine)
 
 
+def failure(spec: RunSpec, error: Exception) -> str:
+    """What made a run fail, with its name: only RunError says that itself."""
+    return str(error) if isinstance(error, RunError) else f"{spec.title}: {type(error).__name__}: {error}"
+
+
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """One thread for torch and linear algebra: sums over several differ in their last bits, and so would runs."""
@@ -101,14 +106,15 @@ def _work_on(spec: RunSpec, runner: Runner, pipe: Connection, stop: Callable[[],
         nonlocal last
         if time.monotonic() - last > PROGRESS_EVERY:
             last = time.monotonic()
-            pipe.send(Event("progress", spec, trials))
+            with _ending_with_the_parent():
+                pipe.send(Event("progress", spec, trials))
 
     pipe.send(Event("started", spec))
     try:
         with one_thread():
             result = runner(spec, on_progress=progress, should_stop=stop)
-    except RunError as error:
-        pipe.send(Event("failed", spec, message=str(error)))
+    except Exception as error:
+        pipe.send(Event("failed", spec, message=failure(spec, error)))
     else:
         pipe.send(Event("done", spec, result=result))
 
@@ -120,9 +126,19 @@ class _Stop:
         self._pipe, self._said = pipe, False
 
     def __call__(self) -> bool:
-        if not self._said and self._pipe.poll():
-            self._said = self._pipe.recv() == "stop"
+        with _ending_with_the_parent():
+            if not self._said and self._pipe.poll():
+                self._said = self._pipe.recv() == "stop"
         return self._said
+
+
+@contextlib.contextmanager
+def _ending_with_the_parent() -> Iterator[None]:
+    """End this process, and fail no run, if the pipe inside a run turns out to have no other end any more."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise SystemExit(1) from error
 
 
 def _die_with(parent: int) -> None:

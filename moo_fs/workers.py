@@ -14,7 +14,7 @@ from typing import Any
 
 from moo_fs.contracts import MooFsError, RunError
 from moo_fs.study import RunSpec
-from moo_fs.worker import Event, Loader, Worker, one_thread, start
+from moo_fs.worker import Event, Loader, Worker, failure, one_thread, start
 
 Group = Sequence[RunSpec]
 PATIENCE = 60.0
@@ -35,9 +35,9 @@ def run_all(
     """Execute every run of every group; returns each runner's result by the run's key.
 
     `loader` is called once in each of `workers` processes and must pickle (a function of a module, or a partial of
-    one); with one worker everything happens in this process. A run that fails does not stop the others. Raises
-    RunError that names the first failed run when all others have ended; KeyboardInterrupt lets each worker finish and
-    record what it is evaluating, then passes on.
+    one); with one worker everything happens in this process. A run that fails, whatever its runner raises, does not
+    stop the others; what the loader raises passes on. Raises RunError that names the first failed run when all others
+    have ended; KeyboardInterrupt lets each worker finish and record what it is evaluating, then passes on.
     """
     listen = on_event or _ignore
     if workers < 1:
@@ -65,9 +65,9 @@ def _run_here(
         try:
             with one_thread():
                 results[spec.key] = runner(spec, on_progress=partial(_progress, listen, spec), should_stop=_never)
-        except RunError as error:
-            failures[spec.key] = str(error)
-            listen(Event("failed", spec, message=str(error)))
+        except Exception as error:
+            failures[spec.key] = failure(spec, error)
+            listen(Event("failed", spec, message=failures[spec.key]))
         else:
             listen(Event("done", spec, result=results[spec.key]))
     return results, failures
@@ -138,8 +138,8 @@ class _Pool:
             raise RunError(f"a worker process ended with status {worker.process.exitcode} before it began; see above")
         first, *rest = worker.group
         message = (
-            f"run {first.key} ({first.optimiser.label}, {first.measure.label}, seed {first.seed}): its process ended "
-            f"with status {worker.process.exitcode} (killed, or out of memory?); run again, with fewer --workers"
+            f"{first.title}: its process ended with status {worker.process.exitcode} (killed, or out of memory?); "
+            "run again, with fewer --workers"
         )
         self._heard(worker, Event("failed", first, message=message))
         if rest:

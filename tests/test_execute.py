@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toy_runs import OBJECTIVES, Climber, Memory, ToyProblem, spec
 
-from moo_fs.contracts import MooFsError, RunError
+from moo_fs.contracts import RunError
 from moo_fs.execute import BATCHES_WITHOUT_NEWS, execute
 from moo_fs.seeds import stream
 from moo_fs.store import NEW
@@ -138,8 +138,59 @@ def test_an_objective_that_is_not_finite_is_an_error_with_run_and_trial():
 
 @pytest.mark.parametrize("bad", [[[9, 0, 0, 0, 0, 0]], [[1, 2]], [[-1, 0, 0, 0, 0, 0]]])
 def test_an_optimiser_that_asks_for_impossible_bits_is_named(bad):
-    with pytest.raises(MooFsError, match=r"optimiser 'climber': ask\(\)"):
-        execute(spec(), ToyProblem(), Script([bad]), Memory(), budget=5)
+    recorder = Memory()
+    with pytest.raises(RunError, match=rf"run {spec().key} .*trial 0: MooFsError: optimiser 'climber': ask\(\)"):
+        execute(spec(), ToyProblem(), Script([bad]), recorder, budget=5)
+    assert recorder.states[0].startswith("failed: run ")
+
+
+def raises(*_):
+    return {}["missing"]
+
+
+@pytest.mark.parametrize(("place", "trial"), [("ask", 0), ("evaluate", 0), ("tell", 2)])
+def test_whatever_a_plugin_raises_is_the_failure_of_its_run_and_trial(place, trial):
+    problem, optimiser, recorder = ToyProblem(), Script([rows(1, 2), rows(3)]), Memory()
+    setattr(problem if place == "evaluate" else optimiser, place, raises)
+    with pytest.raises(RunError, match=rf"run {spec().key} .*, trial {trial}: KeyError: 'missing'$") as failed:
+        execute(spec(), problem, optimiser, recorder, budget=5)
+    assert isinstance(failed.value.__cause__, KeyError)
+    assert recorder.states == [f"failed: {failed.value}"]
+
+
+@pytest.mark.parametrize("error", [KeyError("first"), RunError("first")])
+def test_a_store_that_cannot_note_a_failure_does_not_hide_it(error):
+    def ask():
+        raise error
+
+    def close(state):
+        raise OSError("second")
+
+    optimiser, recorder = Script([]), Memory()
+    optimiser.ask, recorder.close = ask, close
+    with pytest.raises(RunError, match="first"):
+        execute(spec(), ToyProblem(), optimiser, recorder, budget=5)
+
+
+@pytest.mark.parametrize("nothing", [None, [], np.empty((0, 6))])
+def test_an_optimiser_that_never_asks_for_anything_is_an_error(nothing):
+    optimiser, recorder = Script([]), Memory()
+    optimiser.ask = lambda: nothing
+    with pytest.raises(RunError, match=rf"run {spec().key} .*trial 0: the optimiser asked for nothing"):
+        execute(spec(), ToyProblem(), optimiser, recorder, budget=5)
+    assert recorder.states[0].startswith("failed: run ")
+
+
+def test_parameters_are_recorded_if_they_are_a_row_each_and_ignored_otherwise():
+    def recorded(parameters):
+        optimiser, recorder = Script([rows(1, 2)]), Memory()
+        optimiser.parameters = parameters
+        execute(spec(), ToyProblem(), optimiser, recorder, budget=2)
+        return [row.parameters for row in recorder.rows]
+
+    assert recorded([{"x": 1.0}, {"x": 2.0}]) == [{"x": 1.0}, {"x": 2.0}]
+    for wrong in (None, 3, "ab", [{"x": 1.0}], [1.0, 2.0], {"x": 1.0, "y": 2.0}, np.ones(2)):
+        assert recorded(wrong) == [None, None]
 
 
 def test_rounding_to_six_digits_twice_changes_nothing():

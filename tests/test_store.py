@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +14,18 @@ import optuna
 import pandas as pd
 import pyarrow as pa
 import pytest
-from toy_runs import OBJECTIVES, run_toy, spec
+from toy_runs import OBJECTIVES, ToyProblem, run_toy, spec
 
-from moo_fs import archive
+from moo_fs import archive, optimisers, registry
 from moo_fs.contracts import MooFsError, RunError
+from moo_fs.execute import execute
 from moo_fs.journal import HeldLock, JournalFile, is_held
 from moo_fs.plugins import PluginSpec
+from moo_fs.seeds import stream
 from moo_fs.status import study_status
-from moo_fs.store import Row, collect, digits, from_digits, journal_path, lock_path, open_run, open_storage
+from moo_fs.store import Row, digits, from_digits, journal_path, lock_path, open_run, open_storage
 from moo_fs.study import Study
+from moo_fs.trials import Trials
 
 
 def toy_study(**changes) -> Study:
@@ -38,12 +44,15 @@ def toy_study(**changes) -> Study:
     return dataclasses.replace(study, **changes)
 
 
+def stored(folder: Path) -> optuna.Study:
+    """The toy run as Optuna reads it, without anything of ours."""
+    backend = optuna.storages.journal.JournalFileBackend(str(journal_path(folder, spec().key)))
+    return optuna.load_study(study_name=f"toy/{spec().key}", storage=optuna.storages.JournalStorage(backend))
+
+
 def test_optuna_reads_a_journal_as_any_other(tmp_path):
     """What optuna-dashboard sees: a study with names and values, the allocation in one attribute, repeats marked."""
-    outcome = run_toy(tmp_path, budget=40)
-    backend = optuna.storages.journal.JournalFileBackend(str(journal_path(tmp_path, spec().key)))
-    storage = optuna.storages.JournalStorage(backend)
-    study = optuna.load_study(study_name=f"toy/{spec().key}", storage=storage)
+    outcome, study = run_toy(tmp_path, budget=40), stored(tmp_path)
     assert study.metric_names == list(OBJECTIVES)
     assert [direction.name for direction in study.directions] == ["MINIMIZE"] * 3
     assert study.user_attrs | spec().labels == study.user_attrs
@@ -61,14 +70,45 @@ def test_optuna_reads_a_journal_as_any_other(tmp_path):
 
 
 def test_parameters_of_decoding_are_optunas_parameters_where_their_range_is_known(tmp_path):
-    row = Row(np.zeros(6, np.int8), np.ones(3), 0.5, parameters={"gamma": 0.25, "other": 3.0})
+    given = {"gamma": 0.25, "other": 3.0, "outside": 3.0, "odd": 1.0}
+    row = Row(np.zeros(6, np.int8), np.ones(3), 0.5, parameters=given)
+    ranges = {
+        "gamma": optuna.distributions.FloatDistribution(0.1, 2.0, log=True),
+        "outside": optuna.distributions.FloatDistribution(0.0, 1.0),
+        "odd": (0.0, 2.0),
+        "unused": optuna.distributions.FloatDistribution(0.0, 1.0),
+    }
     with open_run(spec(), study="toy", objectives=OBJECTIVES, folder=tmp_path) as recorder:
-        recorder.record([row], {"gamma": optuna.distributions.FloatDistribution(0.1, 2.0, log=True)})
+        recorder.record([row], ranges)
     with open_run(spec(), study="toy", objectives=OBJECTIVES, folder=tmp_path) as recorder:
-        assert recorder.history[0].parameters == {"gamma": 0.25, "other": 3.0}
+        assert recorder.history[0].parameters == given
         assert recorder.history[0].seconds == 0.5
-    (study,) = optuna.get_all_study_summaries(collect(tmp_path))
-    assert study.n_trials == 1
+    assert stored(tmp_path).trials[0].params == {"gamma": 0.25}
+
+
+@pytest.mark.parametrize("name", ["tpe", "sobol"])
+def test_an_optimiser_that_decodes_shows_its_parameters_in_optuna(name, tmp_path):
+    """And a run begun before they were shown, whose trials have them as an attribute, goes on as it was."""
+    optimisers.register()
+
+    def run(budget: int, *, shown: bool) -> Trials:
+        problem = ToyProblem()
+        optimiser = registry.optimisers.load(name)(problem.space, stream(0, "optimiser"))
+        ranges = optimiser.distributions
+        with open_run(spec(), study="toy", objectives=OBJECTIVES, folder=tmp_path) as recorder:
+            record = recorder.record
+            recorder.record = lambda rows, ranges: record(rows, ranges if shown else None)
+            trials = execute(spec(), problem, optimiser, recorder, budget=budget).trials
+        assert problem.calls == budget - 8 * shown
+        assert set(trials.parameters[-1]) == set(ranges) == {"weight_a", "weight_b", "lambda", "gamma"}
+        return trials
+
+    before, after = run(8, shown=False), run(16, shown=True)
+    np.testing.assert_array_equal(after.bits[:8], before.bits)
+    assert after.parameters[:8] == before.parameters
+    trials = [trial for trial in stored(tmp_path).trials if "repeat_of" not in trial.user_attrs]
+    assert [trial.params for trial in trials] == [{}] * 8 + after.parameters[8:]
+    assert trials[-1].distributions["lambda"].log
 
 
 @pytest.mark.parametrize("channels", [1, 64, 512])
@@ -76,13 +116,6 @@ def test_an_allocation_is_one_digit_a_channel(channels):
     bits = np.random.default_rng(0).integers(0, 9, channels).astype(np.int8)
     assert len(digits(bits)) == channels
     np.testing.assert_array_equal(from_digits(digits(bits)), bits)
-
-
-def test_all_journals_of_a_study_are_shown_together(tmp_path):
-    for seed in (0, 1):
-        run_toy(tmp_path, budget=5, which=spec(seed=seed))
-    names = {summary.study_name for summary in optuna.get_all_study_summaries(collect(tmp_path))}
-    assert names == {f"toy/{spec(seed=seed).key}" for seed in (0, 1)}
 
 
 @pytest.mark.parametrize("url", ["nonsense://x", "not a url", "sqlite:////no/such/folder/x.db"])
@@ -128,6 +161,40 @@ def test_records_are_read_back_in_order(tmp_path):
     assert [log["at"] for log in journal.read_logs(2)] == [2, 3, 4]
 
 
+@pytest.mark.parametrize("synced", [True, False])
+def test_a_full_disk_leaves_a_journal_of_whole_lines_that_goes_on(tmp_path, monkeypatch, synced):
+    """The disk takes half of the second record, and the third once there is room again."""
+    path = tmp_path / "x.log"
+    journal = JournalFile(path)
+    journal.append_logs([{"at": 0}])
+    before, write, left = path.read_bytes(), os.write, [4]
+
+    def half(handle: int, content: bytes) -> int:
+        if not left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(handle, content[: left.pop()])
+
+    monkeypatch.setattr(os, "write", half)
+    with (
+        journal.synced() if synced else nullcontext(),
+        pytest.raises(RunError, match=r"x\.log: cannot be written: No space left on device"),
+    ):
+        journal.append_logs([{"at": 1}])
+    monkeypatch.setattr(os, "write", write)
+    assert not left
+    assert path.read_bytes() == before
+    journal.append_logs([{"at": 2}])
+    assert [log["at"] for log in JournalFile(path).read_logs(0)] == [0, 2]
+
+
+def test_a_disk_that_writes_little_at_a_time_gets_everything(tmp_path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, content: write(handle, content[:3]))
+    journal = JournalFile(tmp_path / "x.log")
+    journal.append_logs([{"at": 0}, {"at": 1}])
+    assert [log["at"] for log in journal.read_logs(0)] == [0, 1]
+
+
 # The archive ------------------------------------------------------------------------------------------------------
 
 
@@ -151,6 +218,24 @@ def test_the_same_frames_give_the_same_bytes(tmp_path):
         archive.write_archive(tmp_path / name, frames(), {"name": "toy"})
     for file in ("trials.parquet", "summary.csv", "study.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+RESOLVED = {"specification_hash": "h", "reference": [9.0, 1.0], "corner": [3.0, 0.5], "backend": "torch-x"}
+
+
+@pytest.mark.parametrize(("key", "value"), [("reference", [9.5, 1.0]), ("corner", [3.0, 0.4]), ("backend", "y")])
+def test_an_edited_reference_corner_or_backend_is_a_fault(tmp_path, key, value):
+    written = archive.write_archive(tmp_path, frames(), RESOLVED)
+    assert archive.verify(tmp_path) == []
+    (tmp_path / "study.json").write_text(json.dumps(written | {key: value}))
+    (fault,) = archive.verify(tmp_path)
+    assert fault.endswith(
+        "study.json: specification_hash, reference, corner, backend: one of them differs from what 'resolved_hash' says"
+    )
+    assert not archive.is_finished(tmp_path, "h")
+    written.pop("resolved_hash")  # as written before there was one
+    (tmp_path / "study.json").write_text(json.dumps(written))
+    assert archive.verify(tmp_path) == []
 
 
 def test_a_changed_or_missing_file_is_a_fault_and_unfinishes_the_study(tmp_path):
@@ -229,3 +314,19 @@ def test_the_state_of_an_archived_study_needs_no_journal(tmp_path):
     assert status.archived
     assert status.counts["done"] == 2
     assert (status.evaluations, status.seconds, status.seconds_left) == (40, 3.0, 0.0)
+
+
+def test_an_archive_with_a_larger_budget_or_more_seeds_holds_the_study_too(tmp_path):
+    study, large = toy_study(), toy_study(budget=300, seeds=5)
+    rows = [{**run.labels, "evaluations": 300, "seconds": 1.5} for run in large.runs()]
+    archive.write_archive(tmp_path, {"summary.csv": pd.DataFrame(rows)}, {"specification": large.specification})
+    status = study_status(study, tmp_path)
+    assert status.archived
+    assert status.counts == {"done": 2, "running": 0, "waiting": 0, "failed": 0}
+    assert status.evaluations == 40
+    assert archive.is_covered(tmp_path, large)
+    for other in ({"budget": 301}, {"seeds": 6}, {"reference": "uniform-3"}, {"measures": (PluginSpec("l2-norm"),)}):
+        assert not archive.is_covered(tmp_path, toy_study(**other))
+    (tmp_path / "summary.csv").unlink()
+    assert not archive.is_covered(tmp_path, study)
+    assert not archive.is_covered(tmp_path / "nothing", study)

@@ -40,6 +40,10 @@ def variance(batch):
 def my_subject(device="cpu", *, width=4):
     return None
 
+class Raises:
+    def __init__(self, problem, rng):
+        {}["missing"]
+
 class Own:
     def __init__(self, problem, rng, *, batch=3, weights=(1, 2), greedy=False, label="x"):
         pass
@@ -235,6 +239,12 @@ def test_options_that_an_optimiser_refuses_are_refused_before_anything_runs(writ
     check_optimisers(read_study(write()), space())
     study = read_study(write(changed('"nsga2"', '{name = "nsga2", population = 0}')))
     with pytest.raises(MooFsError, match=r"tiny\.toml: grid\.optimisers: nsga2\[population=0\]: .*population"):
+        check_optimisers(study, space())
+
+
+def test_an_optimiser_that_cannot_be_made_is_refused_with_file_and_key(write):
+    study = read_study(write(changed('"nsga2"', '"own.py:Raises"')))
+    with pytest.raises(MooFsError, match=r"tiny\.toml: grid\.optimisers: Raises: cannot be made: KeyError: 'missing'$"):
         check_optimisers(study, space())
 
 

@@ -14,6 +14,7 @@ import pytest
 from toy_runs import load_toys, run_toy, spec
 
 from moo_fs.contracts import MooFsError, RunError
+from moo_fs.journal import journal_state
 from moo_fs.store import journal_path
 from moo_fs.workers import groups, run_all
 
@@ -50,12 +51,18 @@ def test_several_processes_give_what_one_gives(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_that_fails_is_named_and_does_not_stop_the_others(tmp_path, workers):
-    work = [[spec("fails")], [spec(seed=0)], [spec(seed=1)]]
+def test_a_run_that_fails_is_named_and_does_not_stop_the_others_whatever_it_raises(tmp_path, workers):
+    work = [[spec("fails")], [spec("raises"), spec("is bad input"), spec(seed=0)], [spec(seed=1)]]
     events = []
-    with pytest.raises(RunError, match=rf"run {spec('fails').key} .*not finite"):
+    with pytest.raises(RunError, match=r"run .* \(3 runs failed\)"):
         run_all(work, partial(load_toys, tmp_path, 20, 0.0), workers, events.append)
     assert [event.kind for event in events].count("done") == 2
+    failed = {event.run.optimiser.name: event.message for event in events if event.kind == "failed"}
+    assert set(failed) == {"fails", "raises", "is bad input"}
+    assert all(message.startswith(f"run {spec(name).key} ({name}, random, seed 0)") for name, message in failed.items())
+    assert failed["fails"].endswith("are not finite")
+    assert failed["raises"].endswith(", trial 7: KeyError: 'missing'")
+    assert failed["is bad input"].endswith("seed 0): MooFsError: no such thing")
 
 
 def test_a_worker_that_is_killed_costs_its_run_only(tmp_path):
@@ -91,5 +98,6 @@ def test_workers_end_with_their_parent_and_what_they_evaluated_is_kept(tmp_path,
         time.sleep(0.05)
     assert len(workers) >= 2
     assert not any(alive(pid) for pid in workers)
+    assert [journal_state(path) for path in journals] == ["", ""]
     resumed = run_toy(tmp_path, budget=10)
     assert resumed.trials.bits.tobytes() == run_toy(tmp_path / "fresh", budget=10).trials.bits.tobytes()

@@ -101,6 +101,8 @@ def run_toy(
         optimiser = Climber(problem.space, stream(which.seed, "optimiser"))
         if which.optimiser.name == "fails":
             problem.evaluate = lambda bits: np.full((len(bits), 3), np.nan)
+        elif which.optimiser.name == "raises":
+            optimiser.tell = lambda bits, objectives: {}["missing"]
         elif which.optimiser.name == "kills itself":
             os.kill(os.getpid(), signal.SIGKILL)
         return execute(which, problem, optimiser, recorder, budget=budget, **changes)
@@ -111,6 +113,8 @@ class ToyRunner:
         self.folder, self.budget, self.pause = folder, budget, pause
 
     def __call__(self, which: RunSpec, *, on_progress, should_stop):
+        if which.optimiser.name == "is bad input":
+            raise MooFsError("no such thing")
         changes = {"on_progress": on_progress, "should_stop": should_stop}
         outcome = run_toy(self.folder, budget=self.budget, pause=self.pause, which=which, **changes)
         return os.getpid(), outcome.trials.bits.tobytes()

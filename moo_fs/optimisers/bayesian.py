@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 
 from moo_fs.contracts import Bits, Floats, MooFsError
 from moo_fs.optimisers.memory import Memory
-from moo_fs.optimisers.parameters import LOGARITHMIC, Decoding
+from moo_fs.optimisers.parameters import Decoding
 from moo_fs.space import Space
 
 
@@ -46,6 +47,7 @@ class OptunaSearch:
                 f"optimiser: wanted batch of 1 or more and history of 0 or more, got {batch} and {history}"
             )
         self._batch, self._history, self._decoding = batch, history, Decoding(problem)
+        self.distributions: dict[str, BaseDistribution] = {**self._decoding.distributions}
         self.parameters: list[dict[str, float]] = []
         self._trials: list[optuna.Trial] = []
         self._study = self._empty_study(self._sampler(int(rng.integers(2**31))), len(problem.objectives))
@@ -70,12 +72,8 @@ class OptunaSearch:
 
     def ask(self) -> Bits:
         """The next allocations (batch, channel); `parameters` says what they were decoded from."""
-        distributions: dict[str, optuna.distributions.BaseDistribution] = {
-            name: optuna.distributions.FloatDistribution(*bounds, log=name in LOGARITHMIC)
-            for name, bounds in self._decoding.bounds.items()
-        }
         with quiet():
-            self._trials = [self._study.ask(distributions) for _ in range(self._batch)]
+            self._trials = [self._study.ask(self.distributions) for _ in range(self._batch)]
         self.parameters = [{name: float(value) for name, value in trial.params.items()} for trial in self._trials]
         return self._decoding.decode(self.parameters)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from optuna.distributions import FloatDistribution
 
 from moo_fs.contracts import Bits, Floats
 from moo_fs.optimisers import sweep
@@ -33,6 +34,11 @@ class Decoding:
             "lambda": (low, high),
             "gamma": GAMMA,
         }
+
+    @property
+    def distributions(self) -> dict[str, FloatDistribution]:
+        """The bounds as Optuna's: they make an optimiser's `parameters` those of the recorded trials."""
+        return {name: FloatDistribution(*ends, log=name in LOGARITHMIC) for name, ends in self.bounds.items()}
 
     def from_unit(self, unit: Floats) -> list[dict[str, float]]:
         """Points of the unit cube (point, parameter) as parameters."""

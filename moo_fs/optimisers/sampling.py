@@ -51,6 +51,7 @@ class Sobol:
             raise MooFsError(f"optimiser 'sobol': batch: wanted a power of two, got {batch}")
         self._decoding, self._batch = Decoding(problem), batch
         self._points = qmc.Sobol(len(self._decoding.bounds), scramble=True, rng=rng)
+        self.distributions = self._decoding.distributions
         self.parameters: list[dict[str, float]] = []
 
     def ask(self) -> Bits:
