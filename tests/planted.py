@@ -70,4 +70,4 @@ def source(images: int = 40) -> Source:
     }
     targets["segmentation"][0, :2] = 255
     targets["depth"][1, 3:] = float("nan")
-    return Source(modules, TASKS, features, targets, features.mean((0, 2, 3)), (32, 32))
+    return Source(modules, TASKS, features, targets, features.mean((0, 2, 3)))

@@ -53,7 +53,7 @@ def test_a_custom_loss_and_metric_are_used():
     )
     prepared = Prepared(model)
     row = moo_fs.evaluate(prepared, BITS).iloc[0]
-    output = model.heads["reconstruction"](prepared.features("test"))
+    output = model.heads["reconstruction"](prepared.features("test")).detach()
     clean = prepared.evaluator("test").uncompressed["reconstruction_worst"]
     assert clean == pytest.approx(float((output - pair("test")[0]).abs().max()), rel=1e-4)
     assert row["reconstruction_worst"] != pytest.approx(clean, rel=1e-6)
