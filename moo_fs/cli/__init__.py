@@ -46,7 +46,8 @@ def status_of(words: list[str], *, debug: bool = False) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _told("interrupted; everything evaluated so far is kept, the same command resumes", 130)
     except TyperException as error:
-        return _told(_with_value(error.format_message(), words), 2)
+        message = error.format_message()  # empty where the help was shown instead
+        return _told(_with_value(message, words), 2) if message else 2
     except Exception as error:
         if debug:
             traceback.print_exc()
