@@ -183,7 +183,7 @@ def _examples(study: Study, prepared: Prepared, fronts: pd.DataFrame, corner: Fl
     front = fronts[non_dominated(values_of(fronts, study.objectives))]
     bits, shown = allocations(front), {}
     for row in examples.spread(values_of(front, study.objectives), rates=corner[0] * np.array(SHOWN_RATES)):
-        shown[f"found, {front['rate_kbit'].iloc[row]:.1f} kbit"] = bits[row]
+        shown[f"found, {front['rate_kbit_test'].iloc[row]:.1f} kbit"] = bits[row]
     shown["uniform 1 bit"] = np.ones(prepared.channels, np.int8)
     return examples.example_rows(prepared, shown)
 

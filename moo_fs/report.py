@@ -52,7 +52,7 @@ def page_of(results: Results, tables: dict[str, Table], figures: list[str]) -> s
     parts += _embedded(tables, figures, [], ["scores", "agreement", "allocations", "scenes"])
     parts.append("## Cost")
     parts += _embedded(tables, figures, ["costs"], [])
-    parts.append("All fronts with their allocations: [tables/fronts.csv](tables/fronts.csv).")
+    parts.append("The front of all runs together, with its allocations: [tables/fronts.csv](tables/fronts.csv).")
     return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
 
 

@@ -171,6 +171,8 @@ class Runner:
         return np.stack([scores.loc[scores["task"] == task, "score"].to_numpy() for task in self.study.tasks], axis=1)
 
     def _effort(self, spec: RunSpec, scores: pd.DataFrame | None, outcome: RunOutcome) -> dict[str, Any]:
+        if not getattr(spec.optimiser.load("optimiser"), "uses_scores", True):
+            scores = None  # a search that does not look at them is not charged for them
         passes = 0.0 if scores is None else float(scores["head_passes"].iloc[0])
         return {
             "run": spec.key,

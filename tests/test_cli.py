@@ -82,6 +82,16 @@ def test_a_cell_that_cannot_depend_on_the_measure_is_the_same_for_each(finished)
     assert trials[trials["optimiser"] == "random"]["run"].nunique() == 4
 
 
+def test_a_search_that_does_not_look_at_scores_is_not_charged_for_them(tmp_path):
+    path = write_study(
+        tmp_path, budget=5, text=STUDY.replace('"random", "l2-norm"', '"taylor"').replace("seeds = 2", "seeds = 1")
+    )
+    assert status_of(["run", str(path)]) == 0
+    charged = results_of(path).hypervolumes().set_index("optimiser")["scoring_evaluations"]
+    assert charged["random"] == 0
+    assert charged["nsga2"] == charged["lagrangian"] > 0
+
+
 def test_a_finished_study_returns_at_once_even_without_journals(finished, capsys):
     folder = finished.parent.parent / "results" / "small"
     before = (folder / "study.json").read_bytes()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moo_fs.results import Results, allocations, columns
+from moo_fs.results import Results, allocations, columns, union_on_search
 from moo_fs.tables.rendering import MISSING, Table, count, number
 from moo_fs.worth import CORRELATION, EACH, MEAN, STEP, at_half_rate, sensitivity_correlations
 
@@ -120,6 +120,13 @@ def _verdict(value: float, wanted: float) -> str:
     return "yes" if value <= wanted else "no"
 
 
+def _in_blocks(lowest: float, highest: float) -> str:
+    """Whether correlations are below what is wanted: in every block, in some, or in none."""
+    if not np.isfinite(highest):
+        return MISSING
+    return "yes" if highest < CORRELATION else "no" if lowest >= CORRELATION else "not in every block"
+
+
 def correlation_table(results: Results) -> Table | None:
     """Rank correlations between the tasks' measured sensitivities; None without them."""
     data = sensitivity_correlations(results)
@@ -131,7 +138,7 @@ def correlation_table(results: Results) -> Table | None:
             str(row["other"]),
             number(row["median"]),
             f"{number(row['lowest'])} to {number(row['highest'])}",
-            _verdict(row["median"], CORRELATION),
+            _in_blocks(row["lowest"], row["highest"]),
         )
         for row in data.to_dict("records")
     )
@@ -147,7 +154,7 @@ def correlation_table(results: Results) -> Table | None:
 
 
 def front_table(results: Results) -> Table:
-    """All runs' fronts, for the CSV: the archive's columns, allocations as one digit a channel."""
-    frame = results.fronts().drop(columns=["seconds"], errors="ignore")
+    """The front of all runs together, chosen on the search part, for the CSV: allocations as one digit a channel."""
+    frame = union_on_search(results.fronts(), results.objectives).drop(columns=["seconds"], errors="ignore")
     frame["bits"] = ["".join(map(str, row.tolist())) for row in allocations(frame)] if len(frame) else []
-    return Table(name="fronts", title="Fronts of all runs", header=(), rows=(), data=frame)
+    return Table(name="fronts", title="Front of all runs together", header=(), rows=(), data=frame)
