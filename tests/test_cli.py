@@ -307,3 +307,12 @@ def test_a_study_killed_again_and_again_ends_with_the_archive_of_an_undisturbed_
     np.testing.assert_allclose(
         results.hypervolumes()["hypervolume_test"], undisturbed.hypervolumes()["hypervolume_test"], rtol=0, atol=0
     )
+
+
+def test_an_interrupted_command_says_that_nothing_is_lost(finished, monkeypatch, capsys):
+    def interrupted(*words, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("moo_fs.launch.run", interrupted)
+    assert status_of(["run", str(finished)]) == 130
+    assert "everything evaluated so far is kept" in capsys.readouterr().err

@@ -16,6 +16,8 @@ from typer.exceptions import TyperException
 from moo_fs.cli import benches, studies, subjects
 from moo_fs.contracts import BoundsError, MooFsError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="moo-fs",
     help="Multi-objective search of per-channel bit allocations for split multi-task networks.",
@@ -39,12 +41,12 @@ def main(arguments: list[str] | None = None) -> None:
 def status_of(words: list[str], *, debug: bool = False) -> int:
     """The exit status of one command; errors are told on stderr in one sentence, with a traceback if `debug`."""
     try:
-        status = app(args=words, prog_name="moo-fs", standalone_mode=False)
-        return status if isinstance(status, int) else 0
+        result = app(args=words, prog_name="moo-fs", standalone_mode=False)
+        status = result if isinstance(result, int) else 0
     except typer.Exit as stop:
-        return stop.exit_code
+        status = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return _told("interrupted; everything evaluated so far is kept, the same command resumes", 130)
+        status = INTERRUPTED
     except TyperException as error:
         message = error.format_message()  # empty where the help was shown instead
         return _told(_with_value(message, words), 2) if message else 2
@@ -56,6 +58,10 @@ def status_of(words: list[str], *, debug: bool = False) -> int:
         if isinstance(error, MooFsError):
             return _told(str(error), 2)
         return _told(f"{type(error).__name__}: {error} (--debug shows where)", 1)
+    # Typer turns Ctrl-C into a status of its own, so the sentence is told here for both ways.
+    if status == INTERRUPTED:
+        return _told("interrupted; everything evaluated so far is kept, the same command resumes", INTERRUPTED)
+    return status
 
 
 def _with_value(message: str, words: list[str]) -> str:
