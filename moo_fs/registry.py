@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,6 +40,11 @@ class Table:
         if taken is not None and taken.target != target:
             raise MooFsError(f"{self.kind} '{name}' is registered already; choose another name")
         self._entries[name] = Entry(name, target, about, details or {})
+
+    def add_all(self, entries: Mapping[str, tuple[Any, ...]]) -> None:
+        """Register name -> (target, about[, details]); harmless when repeated."""
+        for name, (target, about, *details) in entries.items():
+            self.add(name, target, about=about, details=details[0] if details else None)
 
     def names(self) -> list[str]:
         """All registered names, sorted."""

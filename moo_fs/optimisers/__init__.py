@@ -38,5 +38,4 @@ BUILTIN = {
 
 def register() -> None:
     """Put the built-in optimisers into the registry; harmless when repeated."""
-    for name, (target, about) in BUILTIN.items():
-        registry.optimisers.add(name, target, about=about)
+    registry.optimisers.add_all(BUILTIN)

@@ -20,5 +20,4 @@ BUILTIN = {
 
 def register() -> None:
     """Put the built-in subjects into the registry; harmless when repeated."""
-    for name, (target, about, details) in BUILTIN.items():
-        registry.subjects.add(name, target, about=about, details=details)
+    registry.subjects.add_all(BUILTIN)

@@ -27,7 +27,6 @@ TASKS = [
 ]
 CHUNK = 32
 COUNTER = "num_batches_tracked"
-CLASS_NAMES = (*garments.CLASSES, "ground")
 
 
 def fashion_scenes(

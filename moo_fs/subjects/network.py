@@ -2,7 +2,7 @@
 
 No batch normalisation stands right before the split: it would equalise the channels, and then a uniform depth is
 nearly unbeatable and there is nothing to allocate. The features are bounded at 6 (ReLU6, as on fixed-point devices):
-left free, a few channels grew spikes a thousand times their usual size, which no depth codes well.
+left free, a few channels grow rare spikes far beyond their usual size, which no depth codes well.
 """
 
 from __future__ import annotations
