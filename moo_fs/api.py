@@ -12,7 +12,7 @@ from moo_fs import scoring
 from moo_fs.contracts import MooFsError, bits_array, did_you_mean
 from moo_fs.evaluator import Outcome
 from moo_fs.loading import Subject, load_measure, load_subject
-from moo_fs.problem import Prepared
+from moo_fs.prepared import Prepared
 from moo_fs.registry import as_measure
 from moo_fs.score_tables import score_rows
 from moo_fs.split import PARTS

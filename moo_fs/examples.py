@@ -14,7 +14,7 @@ import torch
 
 from moo_fs.contracts import Bits, Floats
 from moo_fs.evaluator import NetworkEvaluator
-from moo_fs.problem import Prepared
+from moo_fs.prepared import Prepared
 from moo_fs.split import SplitModel
 from moo_fs.tasks import Task
 

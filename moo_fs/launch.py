@@ -19,7 +19,7 @@ from moo_fs.fronts import non_dominated
 from moo_fs.journal import HeldLock
 from moo_fs.loading import check_device
 from moo_fs.plugins import NO_MEASURE
-from moo_fs.problem import Prepared
+from moo_fs.prepared import Prepared
 from moo_fs.results import SCORE_COLUMNS, Results, allocations, load_results, summarise, values_of
 from moo_fs.runner import Runner, RunResult, Setting, load, prepare
 from moo_fs.store import open_storage

@@ -11,7 +11,7 @@ import torch
 
 from moo_fs import registry
 from moo_fs.contracts import MooFsError, did_you_mean
-from moo_fs.problem import Prepared
+from moo_fs.prepared import Prepared
 from moo_fs.split import SplitModel
 from moo_fs.subjects.linear_gaussian import AnalyticModel
 

@@ -22,7 +22,7 @@ from moo_fs.contracts import MAX_BITS, Floats, MooFsError
 from moo_fs.evaluator import NetworkEvaluator
 from moo_fs.execute import RunOutcome, execute
 from moo_fs.loading import load_subject
-from moo_fs.problem import Prepared, Problem
+from moo_fs.prepared import Prepared, Problem
 from moo_fs.results import allocations, front_of, values_of
 from moo_fs.score_tables import score_rows
 from moo_fs.seeds import stream

@@ -14,7 +14,7 @@ LAYERS = [
     "model_checks",
     "measures subjects optimisers engine oracle scoring store archive",
     "evaluator",
-    "problem",
+    "prepared",
     "loading execute workers results status",
     "api examples runner tables figures pick",
     "launch report",

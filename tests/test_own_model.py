@@ -9,7 +9,7 @@ from torch import nn
 import moo_fs
 from moo_fs.contracts import MooFsError
 from moo_fs.loading import load_subject
-from moo_fs.problem import Prepared, Problem
+from moo_fs.prepared import Prepared, Problem
 
 BITS = [1, 0, 3, 2, 8, 0]
 
