@@ -27,6 +27,7 @@ _LAZY = {
     "run": "moo_fs.launch:run",
     "scores": "moo_fs.api:scores",
     "evaluate": "moo_fs.api:evaluate",
+    "problem": "moo_fs.own_loops:problem",
     "load_results": "moo_fs.results:load_results",
 }
 _MODULES = ("information", "fronts", "indicators")

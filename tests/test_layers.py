@@ -17,7 +17,7 @@ LAYERS = [
     "prepared",
     "loading execute workers results status",
     "api examples runner tables figures pick",
-    "launch report",
+    "launch report own_loops",
     "bench",
     "cli",
 ]

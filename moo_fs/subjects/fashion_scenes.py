@@ -1,7 +1,8 @@
 """The subject `fashion-scenes`: a trained three-task network on composed scenes, embedded in the package.
 
 Fit, search and test scenes use garments 0-3999, 4000-6999 and 7000-9999 of Fashion-MNIST's 10,000 test images; the
-network saw scenes of the 60,000 training images only. So no garment is in two of the four.
+network saw scenes of the 60,000 training images only. So no garment is in two of the four. Three networks ship (`weights`): the
+same recipe from three seeds.
 """
 
 from __future__ import annotations
@@ -30,17 +31,21 @@ COUNTER = "num_batches_tracked"
 
 
 def fashion_scenes(
-    device: str = "cpu", *, fit_images: int = 256, search_images: int = 32, test_images: int = 128
+    device: str = "cpu", *, weights: int = 0, fit_images: int = 256, search_images: int = 32, test_images: int = 128
 ) -> SplitModel:
-    """The trained network with `fit_images`, `search_images` and `test_images` scenes in the three parts.
+    """Trained network number `weights` with so many scenes in the three parts, the same scenes for every network.
 
-    A larger part starts with the scenes of a smaller one. Raises MooFsError if a part is empty.
+    A larger part starts with the scenes of a smaller one. Raises MooFsError if a part is empty or there is no such
+    network.
     """
+    if weights not in networks():
+        known = ", ".join(map(str, networks()))
+        raise MooFsError(f"subject 'fashion-scenes': weights: wanted one of {known}, got {weights!r}")
     sizes: dict[Part, int] = {"fit": fit_images, "search": search_images, "test": test_images}
     for part, size in sizes.items():
         if size < 2:
             raise MooFsError(f"subject 'fashion-scenes': {part}_images: wanted 2 or more, got {size}")
-    network = load_network(weights_path(0)).to(device)
+    network = load_network(weights_path(weights)).to(device)
     return SplitModel(
         name="fashion-scenes",
         edge=network.edge,
@@ -68,6 +73,11 @@ def part_data(part: Part, size: int) -> Pair:
 def weights_path(network: int) -> Path:
     """Where the weights of a trained network lie in the package."""
     return garments.SHIPPED / f"fashion-scenes-{network}.safetensors"
+
+
+def networks() -> list[int]:
+    """Numbers of the networks whose weights lie in the package."""
+    return sorted(int(path.stem.rpartition("-")[2]) for path in garments.SHIPPED.glob("fashion-scenes-*.safetensors"))
 
 
 def load_network(path: Path) -> fashion_training.Whole:
