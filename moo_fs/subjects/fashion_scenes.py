@@ -1,8 +1,8 @@
 """The subject `fashion-scenes`: a trained three-task network on composed scenes, embedded in the package.
 
 Fit, search and test scenes use garments 0-3999, 4000-6999 and 7000-9999 of Fashion-MNIST's 10,000 test images; the
-network saw scenes of the 60,000 training images only. So no garment is in two of the four. Three networks ship (`weights`): the
-same recipe from three seeds.
+network saw scenes of the 60,000 training images only. So no garment is in two of the four. Three networks ship
+(`weights`): the same recipe from three seeds.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def fashion_scenes(
     A larger part starts with the scenes of a smaller one. Raises MooFsError if a part is empty or there is no such
     network.
     """
-    if weights not in networks():
+    if isinstance(weights, bool) or weights not in networks():
         known = ", ".join(map(str, networks()))
         raise MooFsError(f"subject 'fashion-scenes': weights: wanted one of {known}, got {weights!r}")
     sizes: dict[Part, int] = {"fit": fit_images, "search": search_images, "test": test_images}
     for part, size in sizes.items():
         if size < 2:
             raise MooFsError(f"subject 'fashion-scenes': {part}_images: wanted 2 or more, got {size}")
-    network = load_network(weights_path(weights)).to(device)
+    network = load_network(weights_path(int(weights))).to(device)
     return SplitModel(
         name="fashion-scenes",
         edge=network.edge,
