@@ -11,12 +11,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from moo_fs.contracts import Bits, Floats, RunError, bits_array
-from moo_fs.store import NEW, Row
+from moo_fs.store import NEW, Ending, Row
 from moo_fs.study import RunSpec
 from moo_fs.trials import Trials, six_digits
 
 ASKS_PER_EVALUATION = 5
 BATCHES_WITHOUT_NEWS = 20
+BUDGETS = "times the budget"
 CHUNK = 16
 CHUNK_SECONDS = 0.5
 
@@ -51,7 +52,11 @@ class Records(Protocol):
     def record(self, rows: Sequence[Row], distributions: Mapping[str, Any] | None = None) -> None:
         """Rows that are safe when this returns."""
 
-    def close(self, state: str) -> None:
+    @property
+    def ending(self) -> Ending | None:
+        """How the run ended when it was last executed; None if it did not."""
+
+    def close(self, state: str, ending: Ending | None = None) -> None:
         """How the run ended."""
 
 
@@ -98,12 +103,27 @@ class _Run:
     def name(self) -> str:
         return self.spec.title
 
+    def is_recorded(self) -> bool:
+        """Whether the record alone is the whole run: then its optimiser need not think again."""
+        ending = self.recorder.ending
+        if ending is None:
+            return False
+        for row in self.recorder.history:
+            if self.is_over():
+                break
+            self._count(row)
+        self.thinking = ending.thinking
+        # An end for want of allocations does not depend on the budget; one for want of asks does.
+        if not self.is_over() and ending.why is not None and not ending.why.endswith(BUDGETS):
+            self.exhausted = ending.why
+        return self.is_over()
+
     def is_over(self) -> bool:
         """Whether the run ends here; asked before each batch and, but for idleness, before each row."""
         if len(self.trials) >= self.budget:
             return True
         if self.asks >= ASKS_PER_EVALUATION * self.budget:
-            self.exhausted = f"{self.asks} allocations were asked for, {ASKS_PER_EVALUATION} times the budget"
+            self.exhausted = f"{self.asks} allocations were asked for, {ASKS_PER_EVALUATION} {BUDGETS}"
         elif self.idle_batches >= BATCHES_WITHOUT_NEWS:
             self.exhausted = f"{BATCHES_WITHOUT_NEWS} batches in a row brought no new allocation"
         return self.exhausted is not None
@@ -238,14 +258,22 @@ def execute(
 ) -> RunOutcome:
     """Run until `budget` distinct allocations are evaluated; what the recorder holds already is replayed.
 
-    `optimiser` must be a new one, from the same random stream as when the run began. The run also ends after
+    `optimiser` must be a new one, from the same random stream as when the run began; it is not asked at all if the
+    record holds the whole run. The run also ends after
     5 x budget asks, after 20 batches in a row without a new allocation, or when `ask()` returns nothing. A budget that
     ends inside a batch leaves that batch untold, so that a run extended is the run started with the larger budget.
     `on_progress` gets the number of trials; `should_stop` ends the run early, everything evaluated so far kept.
     Raises RunError, with run and trial, if the optimiser no longer asks for what was recorded, if an objective is not
     finite, and in place of anything else that the optimiser or the problem raises.
     """
-    run = _Run(spec, problem, optimiser, recorder, budget, on_progress or _ignore, should_stop or _never)
+
+    def begun() -> _Run:
+        return _Run(spec, problem, optimiser, recorder, budget, on_progress or _ignore, should_stop or _never)
+
+    run = begun()
+    if run.is_recorded():
+        return run.outcome()
+    run = begun()
     try:
         while not run.is_over() and not run.interrupted:
             run.step()
@@ -257,7 +285,7 @@ def execute(
         _close_failed(recorder, failure)
         raise failure from error
     if not run.interrupted:
-        recorder.close("exhausted" if run.exhausted else "done")
+        recorder.close("exhausted" if run.exhausted else "done", Ending(run.exhausted, run.thinking))
     return run.outcome()
 
 

@@ -38,6 +38,14 @@ class Row:
     parameters: Mapping[str, float] | None = None
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: why below its budget (None if not), and the seconds that its optimiser took."""
+
+    why: str | None
+    thinking: float
+
+
 class Recorder:
     """The stored rows of one run; `history` is what was there when it was opened."""
 
@@ -63,8 +71,16 @@ class Recorder:
         except optuna.exceptions.StorageInternalError as error:
             raise RunError(f"{self.where}: cannot be written: {error}; run again to go on") from error
 
-    def close(self, state: str) -> None:
+    @property
+    def ending(self) -> Ending | None:
+        """How the run ended when it was last executed; None if it did not."""
+        noted = self._study.user_attrs.get("ending")
+        return Ending(noted["why"], float(noted["thinking"])) if isinstance(noted, dict) else None
+
+    def close(self, state: str, ending: Ending | None = None) -> None:
         """Note how the run ended ("done", "exhausted", "failed: ..."), for those who look at the storage."""
+        if ending is not None and ending != self.ending:
+            self._study.set_user_attr("ending", {"why": ending.why, "thinking": ending.thinking})
         if self._study.user_attrs.get("state") != state:
             self._study.set_user_attr("state", state)
 

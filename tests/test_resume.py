@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from toy_runs import OBJECTIVES, ToyProblem, run_toy, space, spec
+from toy_runs import CHANNELS, OBJECTIVES, Climber, ToyProblem, run_toy, space, spec
 
 from moo_fs import optimisers
 from moo_fs.contracts import RunError
@@ -88,6 +88,36 @@ def test_a_finished_run_is_read_back_without_evaluating_anything(tmp_path):
     started = time.perf_counter()
     run_toy(tmp_path, budget=50, pause=1.0)
     assert time.perf_counter() - started < 5
+
+
+def test_a_finished_run_does_not_ask_its_optimiser_again(tmp_path, monkeypatch):
+    first = run_toy(tmp_path, budget=50)
+    monkeypatch.setattr(Climber, "ask", lambda self: pytest.fail("was asked"))
+    for budget in (50, 20):
+        again = run_toy(tmp_path, budget=budget)
+        assert again.trials.bits.tobytes() == first.trials.bits[:budget].tobytes()
+    assert run_toy(tmp_path, budget=50).repeats == first.repeats
+    assert run_toy(tmp_path, budget=50).seconds == pytest.approx(first.seconds)
+
+
+@pytest.mark.parametrize("batches", [3, 10**6])
+def test_a_run_that_ended_below_its_budget_says_again_why_and_goes_on_only_if_there_is_more(tmp_path, batches):
+    class Few(Climber):
+        def ask(self):
+            self.batches = getattr(self, "batches", 0) + 1
+            wanted = np.full((1, CHANNELS), min(self.batches, 5), np.int8)
+            return wanted if self.batches <= batches else wanted[:0]
+
+    def run(budget: int):
+        with open_run(spec(), study="toy", objectives=OBJECTIVES, folder=tmp_path) as recorder:
+            return execute(spec(), ToyProblem(), Few(space(), stream(0, "few")), recorder, budget=budget)
+
+    first = run(9)
+    assert first.exhausted
+    assert run(9).exhausted == first.exhausted
+    assert run(30).exhausted == run(30).exhausted
+    assert ("nothing left" in run(30).exhausted) == (batches == 3)
+    assert len(run(30).trials) == min(batches, 5)
 
 
 def test_a_database_resumes_like_a_journal(tmp_path):

@@ -75,7 +75,7 @@ class Climber:
 class Memory:
     """A recorder that keeps nothing on disk."""
 
-    where = "memory"
+    where, ending = "memory", None
 
     def __init__(self, history=()) -> None:
         self.history, self.rows, self.states = list(history), list(history), []
@@ -83,7 +83,7 @@ class Memory:
     def record(self, rows, distributions=None) -> None:
         self.rows += rows
 
-    def close(self, state: str) -> None:
+    def close(self, state: str, ending=None) -> None:
         self.states.append(state)
 
 
