@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from moo_fs import archive, examples, workers
+from moo_fs.comparison_plan import Plan
 from moo_fs.contracts import Floats, MooFsError
 from moo_fs.evaluator import NetworkEvaluator
 from moo_fs.fronts import non_dominated
@@ -100,8 +101,8 @@ def _checked(setting: Setting) -> tuple[Runner, Frame]:
     return runner, frame
 
 
-def folder_of(study: Study) -> Path:
-    """Where a study's results lie: beside the `studies` folder of its file, else in the current folder."""
+def folder_of(study: Study | Plan) -> Path:
+    """Where a study's or comparison's results lie: beside its file's folder `studies`, else in the current folder."""
     parent = study.path.resolve().parent
     return (parent.parent if parent.name == "studies" else Path.cwd()) / "results" / study.name
 

@@ -13,7 +13,7 @@ from typing import Any
 from moo_fs.contracts import MooFsError, did_you_mean
 from moo_fs.plugins import PluginSpec, resolve
 from moo_fs.seeds import stream
-from moo_fs.study_file import MAX_BUDGET, MAX_SEEDS, StudyFile, read_file
+from moo_fs.study_file import MAX_BUDGET, MAX_SEEDS, AskedFile, read_file
 
 SIZES = ("budget", "seeds")
 
@@ -119,9 +119,7 @@ def read_study(path: str | Path) -> Study:
     """The study in a TOML file. Raises MooFsError, one sentence with file, key and value, if anything is wrong."""
     path = Path(path)
     checked = read_file(path)
-    if checked.name != path.stem:
-        raise MooFsError(f"{path}: name: wanted the file's stem '{path.stem}', got '{checked.name}'; rename one")
-    return _study(path, checked)
+    return study_of(path, checked, checked.grid.model_dump(), called="grid")
 
 
 def check_objectives(study: Study, tasks: Sequence[str]) -> None:
@@ -178,7 +176,13 @@ def _changed(study: Study, study_json: Mapping[str, Any]) -> list[str]:
     return changed + [f"grid.{key}" for key in grid if key not in SIZES]
 
 
-def _study(path: Path, file: StudyFile) -> Study:
+def study_of(path: Path, file: AskedFile, table: Mapping[str, Any], *, called: str) -> Study:
+    """The study of a checked file and of the measures, optimisers, seeds and budget in `table`.
+
+    Raises MooFsError, with file and key (the table is `called` so), if a name, an option or the reference is wrong.
+    """
+    if file.name != path.stem:
+        raise MooFsError(f"{path}: name: wanted the file's stem '{path.stem}', got '{file.name}'; rename one")
     reference = file.reference
     if not isinstance(reference, str) and len(reference) != len(file.objectives):
         raise MooFsError(
@@ -191,16 +195,15 @@ def _study(path: Path, file: StudyFile) -> Study:
         subject=resolve(file.subject, kind="subject", key=f"{path}: subject", folder=path.parent),
         objectives=tuple(file.objectives),
         reference=reference if isinstance(reference, str) else tuple(reference),
-        measures=_resolved(path, file.grid.measures, "measure"),
-        optimisers=_resolved(path, file.grid.optimisers, "optimiser"),
-        seeds=file.grid.seeds,
-        budget=file.grid.budget,
+        measures=_resolved(path, table["measures"], "measure", f"{path}: {called}.measures"),
+        optimisers=_resolved(path, table["optimisers"], "optimiser", f"{path}: {called}.optimisers"),
+        seeds=table["seeds"],
+        budget=table["budget"],
     )
 
 
-def _resolved(path: Path, tables: Iterable[dict[str, Any]], kind: str) -> tuple[PluginSpec, ...]:
-    key = f"{path}: grid.{kind}s"
-    specs = tuple(resolve(table, kind=kind, key=key, folder=path.parent) for table in tables)
+def _resolved(path: Path, entries: Iterable[dict[str, Any]], kind: str, key: str) -> tuple[PluginSpec, ...]:
+    specs = tuple(resolve(entry, kind=kind, key=key, folder=path.parent) for entry in entries)
     labels = [spec.label for spec in specs]
     for label in labels:
         if labels.count(label) > 1:

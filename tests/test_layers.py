@@ -8,17 +8,18 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "moo_fs"
 LAYERS = [
     "contracts seeds",
-    "registry",
+    "registry contrasts",
     "tasks decoding information fronts plugins",
     "split space indicators coding outcomes study trials score_tables folding",
     "model_checks",
-    "measures subjects optimisers engine oracle scoring store archive",
+    "measures subjects optimisers codecs engine oracle scoring store archive",
     "evaluator",
     "prepared",
     "loading execute workers results status",
     "api examples runner tables figures pick",
     "launch report own_loops",
-    "bench",
+    "comparison",
+    "bench paper",
     "cli",
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units.split()}
@@ -30,6 +31,8 @@ PARTS_OF = {
     "neighbours": "information",
     "journal": "store",
     "study_file": "study",
+    "comparison_plan": "study",
+    "comparison_archive": "results",
     "compiled_outcomes": "engine",
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.name.startswith("__"))

@@ -15,6 +15,10 @@ BUILTIN = {
         "moo_fs.measures.information_based:mutual_information",
         "information between patches of the channel and clusters of the task's output (Ross, rank transform)",
     ),
+    "shuffled-mutual-information": (
+        "moo_fs.measures.information_based:shuffled_mutual_information",
+        "mutual-information with the labels shuffled over the samples: a null that is as costly and says nothing",
+    ),
     "taylor": ("moo_fs.measures.sensitivity:taylor", "first-order estimate of the loss change if the channel were 0"),
     "sensitivity": (
         "moo_fs.measures.sensitivity:sensitivity",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -56,6 +57,45 @@ def mutual_information(
         queries: average over this many of the pairs instead of all.
         permutations: label permutations for the null's mean (task,), over channels and permutations; 0 for none.
     """
+    options = {"neighbours": neighbours, "transform": transform, "queries": queries}
+    drawn = _drawn(batch, rng, patch=patch, clusters=clusters, pairs=pairs, permutations=permutations)
+    return _information(drawn, rng, permutations, options)
+
+
+@measure("shuffled-mutual-information", needs=("features", "outputs"), whole=True)
+def shuffled_mutual_information(
+    batch: Batch,
+    *,
+    rng: np.random.Generator,
+    patch: int | None = None,
+    clusters: int | None = None,
+    neighbours: int = 3,
+    pairs: int = 3000,
+    transform: str = "rank",
+    queries: int | None = None,
+    permutations: int = 0,
+) -> Floats | WithNull:
+    """`mutual_information` of the same pairs after their labels were shuffled, each task's by itself: a null.
+
+    What a comparison must call no better than random: it has the estimator, its cost and the distribution of labels,
+    but what a label says of its patch is gone. Scores are the estimator's noise about 0. Options as there.
+    """
+    options = {"neighbours": neighbours, "transform": transform, "queries": queries}
+    drawn = _drawn(batch, rng, patch=patch, clusters=clusters, pairs=pairs, permutations=permutations)
+    shuffled = drawn._replace(labels=rng.permuted(drawn.labels, axis=1))
+    return _information(shuffled, rng, permutations, options)
+
+
+class _Drawn(NamedTuple):
+    """Patches as points (channel, value, pair) and the labels (task, pair) of the same pairs."""
+
+    points: NDArray[Any]
+    labels: NDArray[np.int64]
+
+
+def _drawn(
+    batch: Batch, rng: np.random.Generator, *, patch: int | None, clusters: int | None, pairs: int, permutations: int
+) -> _Drawn:
     patch = min(2, *batch.features.shape[2:]) if patch is None else patch
     _check(batch, patch=patch, clusters=clusters, pairs=pairs, permutations=permutations)
     points = cut(batch.features.cpu().numpy(), patch)
@@ -64,10 +104,15 @@ def mutual_information(
     labels = np.stack(
         [_labels(batch, task, patch, clusters, len(drawn), rng).reshape(-1)[drawn] for task in batch.tasks]
     )
+    return _Drawn(points[:, :, drawn], labels)
+
+
+def _information(
+    drawn: _Drawn, rng: np.random.Generator, permutations: int, options: Mapping[str, Any]
+) -> Floats | WithNull:
+    labels = drawn.labels
     rows = np.concatenate([labels, *[rng.permuted(labels, axis=1) for _ in range(permutations)]])
-    found = pair_mutual_information(
-        points[:, :, drawn], rows, neighbours=neighbours, transform=transform, queries=queries, rng=rng
-    )
+    found = pair_mutual_information(drawn.points, rows, rng=rng, **options)
     values, null = found[:, : len(labels)], found[:, len(labels) :]
     if not permutations:
         return values

@@ -23,6 +23,11 @@ BUILTIN = {
         "steps, swaps and line crossover around the archive of non-dominated allocations",
     ),
     "sobol": ("moo_fs.optimisers.sampling:Sobol", "low-discrepancy points over task weights, lambda and gamma"),
+    "sweep": (
+        "moo_fs.optimisers.lattice:Sweep",
+        "no search: a fixed lattice of task weights, rates and gamma, decoded",
+    ),
+    "rank-sweep": ("moo_fs.optimisers.lattice:RankSweep", "sweep with the scores replaced by their ranks in each task"),
     "optuna-nsga2": ("moo_fs.optimisers.bayesian:OptunaNsga2", "Optuna's NSGA-II on task weights, lambda and gamma"),
     "gp": (
         "moo_fs.optimisers.bayesian:Gp",
