@@ -24,6 +24,10 @@ _ESCAPES = {
     "–": "--",
     "≤": r"$\leq$",
     "×": r"$\times$",
+    "−": "$-$",
+    "<": "$<$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
 }
 
 
@@ -94,6 +98,45 @@ def number(value: Any, digits: int = 3) -> str:
     rounded = float(f"{value:.{digits - 1}e}")
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
     return f"{rounded:.{decimals}f}"
+
+
+def share(value: float) -> str:
+    """A share with 3 decimals, for columns of shares.
+
+    >>> share(0.0902)
+    '0.090'
+    """
+    return f"{value:.3f}" if math.isfinite(value) else MISSING
+
+
+def percent(value: float) -> str:
+    """A share as a percentage with 2 significant digits.
+
+    >>> percent(0.248)
+    '25 %'
+    """
+    return f"{number(100 * value, 2)} %" if math.isfinite(value) else MISSING
+
+
+def signed(value: float) -> str:
+    """A difference of shares with 3 decimals and its sign.
+
+    >>> [signed(value) for value in (0.0123, -0.5, 0.0001)]
+    ['+0.012', '−0.500', '0.000']
+    """
+    shown = share(value)
+    if not math.isfinite(value) or float(shown) == 0:
+        return shown.removeprefix("-")
+    return f"+{shown}" if value > 0 else shown.replace("-", "−")
+
+
+def probability(value: float) -> str:
+    """A p-value with 3 decimals.
+
+    >>> [probability(value) for value in (0.0493, 0.00049, 1.0)]
+    ['0.049', '<0.001', '1.000']
+    """
+    return "<0.001" if value < 0.001 else share(value)
 
 
 def count(value: float) -> str:

@@ -1,0 +1,205 @@
+"""Tables of a comparison: measures by way of searching, their planned contrasts, and their medians by network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from moo_fs.contrasts import ENOUGH_PAIRS, LEVEL, RANDOM, RIVAL, Compared, Roles, mean_ranks, pairs_of
+from moo_fs.contrasts import planned_contrasts as contrasts_of
+from moo_fs.tables.rendering import MISSING, Table, number, probability, share, signed
+
+VALUES = {"corner": "corner_test", "hypervolume": "hypervolume_test"}
+COSTS = ["scoring_evaluations", "scoring_seconds"]
+BETTER, WORSE = "†", "‡"
+AGAINST = {RANDOM: "against random scores", RIVAL: "against the best rival"}
+
+
+def comparison_tables(comparison: Compared) -> dict[str, Table]:
+    """Every table of a comparison by name: `compare`, `contrasts`, `contrasts-<way>`, `compare-networks`.
+
+    `contrasts` shows the first way, its CSV has all of them. Raises MooFsError if a measure lacks a block.
+    """
+    contrasts = planned(comparison)
+    tables = [compare_table(comparison, contrasts)]
+    for at, (way, found) in enumerate(contrasts.items()):
+        data = found if at else pd.concat(contrasts.values(), ignore_index=True)
+        tables.append(_contrasts_table(f"contrasts-{way}" if at else "contrasts", way, found, data))
+    return {table.name: table for table in [*tables, networks_table(comparison)]}
+
+
+def planned(comparison: Compared) -> dict[str, pd.DataFrame]:
+    """The planned contrasts of every way, measures in the order of their ranks."""
+    roles, places = Roles.of(comparison.about), {name: at for at, name in enumerate(measures_of(comparison))}
+    kinds = {kind: at * len(places) for at, kind in enumerate(AGAINST)}
+    found = {}
+    for way in ways_of(comparison):
+        rows = contrasts_of(comparison.summary, way, roles)
+        order = (rows["kind"].map(kinds) + rows["measure"].map(places)).sort_values(kind="stable").index
+        found[way] = rows.loc[order].reset_index(drop=True)
+    return found
+
+
+def ways_of(comparison: Compared) -> list[str]:
+    """The ways of searching that the comparison declares, in its order."""
+    return [str(way) for way in comparison.about["ways"]]
+
+
+def measures_of(comparison: Compared) -> list[str]:
+    """Labels of the measures, best mean rank of the first way first."""
+    return [str(name) for name in mean_ranks(pairs_of(comparison.summary, ways_of(comparison)[0])).index]
+
+
+def by_measure(comparison: Compared) -> pd.DataFrame:
+    """A row a measure: its role, medians over pairs and mean rank of every way, and what its scores cost.
+
+    A run that does not read the scores is not charged for them, so a pair's cost is that of its dearest run.
+    """
+    roles, names = Roles.of(comparison.about), measures_of(comparison)
+    data = pd.DataFrame({"measure": names, "role": [roles.name(name) for name in names]}, index=names)
+    for way in ways_of(comparison):
+        for name, column in VALUES.items():
+            pairs = pairs_of(comparison.summary, way, column)
+            for what in ("median", "min", "max"):
+                data[f"{way}_{name}_{what}"] = getattr(pairs, what)()
+        data[f"{way}_mean_rank"] = mean_ranks(pairs_of(comparison.summary, way))
+    charged = comparison.summary.groupby(["measure", "network", "seed"])[COSTS].max()
+    return data.join(charged.groupby("measure").median()).reset_index(drop=True)
+
+
+def compare_table(comparison: Compared, contrasts: Mapping[str, pd.DataFrame]) -> Table:
+    """Measures by ways: median corner and mean rank; what the scores cost; marks where a test was possible."""
+    data, ways = by_measure(comparison), ways_of(comparison)
+    marks = {way: _marks(contrasts[way]) for way in ways}
+    rows, bold = [], set()
+    for row in data.to_dict("records"):
+        cells = [str(row["measure"]), str(row["role"])]
+        for way in ways:
+            cells += [marks[way].get(row["measure"], "") + share(row[f"{way}_corner_median"])]
+            cells += [f"{row[f'{way}_mean_rank']:.1f}"]
+        rows.append((*cells, *(number(row[name]) for name in COSTS)))
+    candidates = data[data["role"].isin(["", "own"])]
+    for at, way in enumerate(ways):
+        medians = candidates[f"{way}_corner_median"]
+        bold |= {(int(row), 2 + 2 * at) for row in medians.index[medians == medians.max()]}
+    return Table(
+        name="compare",
+        title="Measures compared by the fronts they give",
+        header=("measure", "role", *(name for way in ways for name in (way, "rank")), "evaluations", "seconds"),
+        rows=tuple(rows),
+        data=data,
+        note=_compare_note(comparison),
+        bold=frozenset(bold),
+        texts=2,
+    )
+
+
+def networks_table(comparison: Compared) -> Table:
+    """Median corner of every measure, way and network beside that of all pairs: blocks of a network go together."""
+    names, networks = measures_of(comparison), list(comparison.networks)
+    frames = []
+    for way in ways_of(comparison):
+        pairs = pairs_of(comparison.summary, way)
+        one = pd.DataFrame({"way": way, "measure": names}, index=names)
+        one["median"], one["min"], one["max"] = pairs.median(), pairs.min(), pairs.max()
+        for name in networks:
+            one[f"network_{name}"] = pairs.xs(name, level="network").median()
+        frames.append(one)
+    data = pd.concat(frames, ignore_index=True)
+    rows = tuple(
+        (
+            str(row["way"]),
+            str(row["measure"]),
+            share(row["median"]),
+            f"{share(row['min'])}–{share(row['max'])}",
+            *(share(row[f"network_{name}"]) for name in networks),
+        )
+        for row in data.to_dict("records")
+    )
+    return Table(
+        name="compare-networks",
+        title="Corner hypervolume on the test part by measure, way and network",
+        header=("way", "measure", "median", "range", *(f"network {name}" for name in networks)),
+        rows=rows,
+        data=data,
+        note=f"Medians and range over {pairs_words(comparison)}; then the median over each network's blocks.",
+        rules=frozenset(range(len(names), len(rows), len(names))),
+        texts=2,
+    )
+
+
+def pairs_words(comparison: Compared) -> str:
+    """How many pairs there are and what they are."""
+    summary, networks = comparison.summary, len(comparison.networks)
+    pairs = len(summary[["network", "seed"]].drop_duplicates())
+    if networks == 1:
+        return f"{pairs} {'pair' if pairs == 1 else 'pairs'} (blocks of one network)"
+    return f"{pairs} pairs ({networks} networks × {pairs // networks} blocks)"
+
+
+def _contrasts_table(name: str, way: str, found: pd.DataFrame, data: pd.DataFrame) -> Table:
+    tested = bool((found["pairs"] >= ENOUGH_PAIRS).all())
+    rows = tuple(_contrast_cells(row, tested) for row in found.to_dict("records"))
+    first = int((found["kind"] == RANDOM).sum())
+    bold = {(at, 4) for at, p in enumerate(found["p_holm"]) if p < LEVEL}
+    interval = "95 % interval" if tested else "range"
+    return Table(
+        name=name,
+        title=f"Planned contrasts under {way}: each measure against random scores and against its best rival",
+        header=("measure", "against", "difference", interval, "p (Holm)", "A12"),
+        rows=rows,
+        data=data,
+        note=_contrasts_note(found, tested),
+        bold=frozenset(bold),
+        rules=frozenset([first] if 0 < first < len(rows) else []),
+        texts=2,
+    )
+
+
+def _contrast_cells(row: Mapping[Any, Any], tested: bool) -> tuple[str, ...]:
+    low, high = (row["low"], row["high"]) if tested else (row["lowest"], row["highest"])
+    return (
+        str(row["measure"]),
+        str(row["against"]),
+        signed(row["median_difference"]),
+        f"{signed(low)} to {signed(high)}",
+        probability(row["p_holm"]) if tested else MISSING,
+        f"{row['a12']:.2f}",
+    )
+
+
+def _marks(found: pd.DataFrame) -> dict[str, str]:
+    """The mark of each measure that differs from random after Holm."""
+    sure = found[(found["kind"] == RANDOM) & (found["p_holm"] < LEVEL)]
+    return {str(row["measure"]): BETTER if row["median_difference"] > 0 else WORSE for row in sure.to_dict("records")}
+
+
+def _compare_note(comparison: Compared) -> str:
+    enough = pairs_of(comparison.summary, ways_of(comparison)[0]).shape[0] >= ENOUGH_PAIRS
+    marks = (
+        f"{BETTER} better, {WORSE} worse than random scores (Wilcoxon, Holm within the way, 5 %). "
+        if enough
+        else f"Fewer than {ENOUGH_PAIRS} pairs: no test. "
+    )
+    return (
+        "Under each way: median corner hypervolume on the test part (share of the box), and mean rank (1 is best), "
+        f"over {pairs_words(comparison)}. Best in bold, nulls and upper baseline aside. {marks}"
+        "Blocks of one network share its quantiser and images, so that pairs are not fully independent. "
+        "Last: cost of the scores, in evaluations and in seconds."
+    )
+
+
+def _contrasts_note(found: pd.DataFrame, tested: bool) -> str:
+    pairs = int(found["pairs"].max()) if len(found) else 0
+    test = (
+        "Median paired difference with its bootstrap interval; exact Wilcoxon signed-rank test, Holm over all rows, "
+        "below 5 % in bold. "
+        if tested
+        else f"Median paired difference and its range; fewer than {ENOUGH_PAIRS} pairs, so no test. "
+    )
+    return (
+        f"Corner hypervolume on the test part, {pairs} pairs. {test}A12: how often a value of the measure is larger "
+        "than one of the other. Rivals are the best on the search part, nulls and upper baseline aside."
+    )
