@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from moo_fs import codecs as _codecs
 from moo_fs import measures as _measures
 from moo_fs import optimisers as _optimisers
 from moo_fs import subjects as _subjects
@@ -16,6 +17,7 @@ from moo_fs.registry import measure, optimiser
 
 __version__ = "0.1.0"
 
+_codecs.register()
 _measures.register()
 _optimisers.register()
 _subjects.register()

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 
 from moo_fs import outcomes
+from moo_fs.codecs import interface
+from moo_fs.codecs.ans import Ans
 from moo_fs.coding.cells import Cells
 from moo_fs.coding.quantiser import HEADER_KBIT, QuantiserTables
 from moo_fs.contracts import Bits, Floats
@@ -32,12 +34,15 @@ class Outcome:
         distortions: task -> distortion, 0 = the uncompressed network, 1 = nothing sent.
         metrics: "<task>_<metric>" -> value in natural units.
         sums: task -> (image, stat), per-image sums from which the losses are pooled; empty for analytic subjects.
+        coded_bytes: mean length of the images' streams under codec `ans`, header included; computed with the metrics,
+            else NaN, as it is for analytic subjects, which have no symbols.
     """
 
     rate_kbit: float
     distortions: dict[str, float]
     metrics: dict[str, float]
     sums: dict[str, np.ndarray]
+    coded_bytes: float = float("nan")
 
     @property
     def objectives(self) -> Floats:
@@ -96,7 +101,10 @@ class NetworkEvaluator:
             / _span(self.worst[task.name], self.best[task.name])
             for task in self.tasks
         }
-        return Outcome(rate, distortions, self._metrics(sums, cells) if metrics else {}, sums)
+        if not metrics:
+            return Outcome(rate, distortions, {}, sums)
+        coded = interface.coded_bytes(Ans(cells), cells.symbols(self.maps))
+        return Outcome(rate, distortions, self._metrics(sums, cells), sums, coded)
 
     def _metrics(self, sums: Mapping[str, np.ndarray], cells: Cells | None) -> dict[str, float]:
         found: dict[str, float] = {}

@@ -147,7 +147,7 @@ def _baseline_row(baseline: str, setting: float, search: Outcome, test: Outcome)
     row |= search.distortions
     row["rate_kbit_test"] = test.rate_kbit
     row |= {f"{task}_test": value for task, value in test.distortions.items()}
-    return row | test.metrics
+    return row | test.metrics | {"coded_bytes": test.coded_bytes}
 
 
 def _collect(model: SplitModel, part: Part, device: str) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

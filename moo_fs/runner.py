@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from moo_fs import scoring
-from moo_fs.contracts import MAX_BITS, Floats, MooFsError
+from moo_fs.contracts import MAX_BITS, Bits, Floats, MooFsError
 from moo_fs.evaluator import NetworkEvaluator
 from moo_fs.execute import RunOutcome, execute
 from moo_fs.loading import load_subject
@@ -73,6 +73,7 @@ class Runner:
         self.context = {"backend": prepared.backend, "subject": subject_hash(prepared)}
         self.work = setting.folder / "work" / _digest(canonical(self.context).encode())
         self._cache: dict[bytes, Floats] = {}
+        self._tested: dict[bytes, dict[str, float]] = {}
         self._checked: dict[str, pd.DataFrame] = {}
 
     def check_measures(self) -> None:
@@ -138,17 +139,23 @@ class Runner:
 
         def measured() -> pd.DataFrame:
             front = front_of(trials, self.study.objectives)
-            evaluator = self.prepared.evaluator("test")
-            rows = []
-            for bits in allocations(front):
-                outcome = evaluator.outcome(bits, metrics=True)
-                tested = {f"{task}_test": outcome.distortions[task] for task in self.study.tasks}
-                rows.append({"rate_kbit_test": outcome.rate_kbit} | tested | outcome.metrics)
-            return pd.concat([front, pd.DataFrame(rows)], axis=1)
+            return pd.concat([front, pd.DataFrame([self._tests(bits) for bits in allocations(front)])], axis=1)
 
         values = values_of(trials, self.study.objectives)
-        content = [canonical(self.study.objectives).encode(), *trials["bits"], values.tobytes()]
+        # What is computed of the front is named too: a frame kept by an older release has no coded_bytes.
+        content = [b"coded_bytes ans", canonical(self.study.objectives).encode(), *trials["bits"], values.tobytes()]
         return self._kept(f"front-{spec.key}-{_digest(b''.join(content))}", measured)
+
+    def _tests(self, bits: Bits) -> dict[str, float]:
+        """The columns of the test part of one allocation (channel,); runs' fronts share members, so it is kept."""
+        key = bits.tobytes()
+        if key not in self._tested:
+            outcome = self.prepared.evaluator("test").outcome(bits, metrics=True)
+            tested = {f"{task}_test": outcome.distortions[task] for task in self.study.tasks}
+            self._tested[key] = (
+                {"rate_kbit_test": outcome.rate_kbit} | tested | outcome.metrics | {"coded_bytes": outcome.coded_bytes}
+            )
+        return self._tested[key]
 
     def _scores_name(self, spec: RunSpec) -> str:
         return f"scores-{_digest(canonical([spec.measure.specification, spec.seed]).encode())}"
