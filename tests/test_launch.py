@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from torch import nn
 
 import moo_fs
 from moo_fs.contracts import MooFsError
+from moo_fs.evaluator import NetworkEvaluator
 from moo_fs.loading import load_subject
 from moo_fs.results import recheck
 from moo_fs.runner import subject_hash
@@ -117,6 +119,31 @@ def test_a_removed_journal_takes_its_cached_front_along(tmp_path):
     assert recheck(again) == []
     assert recheck(second) == []
     pd.testing.assert_frame_equal(first.fronts().drop(columns="seconds"), again.fronts().drop(columns="seconds"))
+
+
+@pytest.mark.parametrize("intact", [True, False])
+def test_an_archive_without_journals_is_extended_without_evaluating_its_trials_again(tmp_path, monkeypatch, intact):
+    tasks = ["segmentation", "depth", "reconstruction"]
+    path, folder = study(tmp_path, tasks=tasks), tmp_path / "results" / "own"
+    first = moo_fs.run(path)
+    fresh = moo_fs.run(path, budget=12, out=tmp_path / "fresh")
+    for name in ("journals", "work"):
+        shutil.rmtree(folder / name)
+    if not intact:
+        (folder / "fronts.parquet").write_bytes(b"damaged")
+    seen, outcome = [], NetworkEvaluator.outcome
+
+    def watched(self, bits, *, metrics=False):
+        if self.images == tiny.SIZES["search"]:
+            seen.append(bits.tobytes())
+        return outcome(self, bits, metrics=metrics)
+
+    monkeypatch.setattr(NetworkEvaluator, "outcome", watched)
+    extended = moo_fs.run(path, budget=12)
+    again = [bits for bits in set(seen) if bits in set(first.trials["bits"])]
+    assert (len(again) <= 3) == intact  # three are tried, to see that the subject is still the same
+    pd.testing.assert_frame_equal(extended.trials.drop(columns="seconds"), fresh.trials.drop(columns="seconds"))
+    pd.testing.assert_frame_equal(extended.fronts().drop(columns="seconds"), fresh.fronts().drop(columns="seconds"))
 
 
 def test_another_head_or_other_labels_are_another_subject():
