@@ -43,8 +43,8 @@ def compare(
     `measures` are the user's own, names or "file.py:function" relative to the current folder. They are compared in a
     folder of their own (`folder_for`), with the runs of `results/<name>` taken from there if its archive is whole, of
     this very comparison, and evaluated alike here; else those are computed too, and `on_note` gets a sentence that
-    says why. `on_study` gets each study before it is launched, `on_event` what happens to its runs.
-    Raises what `moo_fs.run` does.
+    says why. `on_study` gets each study that is not finished before it is launched, `on_event` what happens to its
+    runs. Raises what `moo_fs.run` does.
     """
     plan = path if isinstance(path, Plan) else read_comparison(path)
     plan = plan.with_own(list(measures), folder=Path.cwd())
@@ -79,7 +79,8 @@ class _Launcher:
     on_study: Callable[[Study], None]
 
     def __call__(self, study: Study, folder: Path) -> Results:
-        self.on_study(study)
+        if not archive.is_covered(folder, study):
+            self.on_study(study)
         return launch.run(study, out=folder, workers=self.workers, device=self.device, on_event=self.on_event)
 
 

@@ -106,9 +106,7 @@ def load_comparison(folder: str | Path) -> Comparison:
     if content != _rows(folder, about["networks"]):
         raise MooFsError(f"{folder / ROWS}: differs from the rows of its networks' archives; {AGAIN}")
     text = dict.fromkeys(["network", *LABELS[:3]], str)
-    summary = pd.read_csv(
-        io.BytesIO(content), dtype=text, keep_default_na=False, na_values=[""], float_precision="round_trip"
-    )
+    summary = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=[""])
     return Comparison(folder, about, summary, networks, own)
 
 

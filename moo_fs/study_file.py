@@ -202,7 +202,9 @@ def read_file(path: Path) -> StudyFile:
     """The checked content of a study file with a [grid]. Raises MooFsError with file, key and value."""
     content = _content(path)
     if "compare" in content:
-        raise MooFsError(f"{path}: [compare]: this is a comparison, which moo-fs compare runs; wanted a [grid] table")
+        raise MooFsError(
+            f"{path}: [compare]: this is a comparison, not a study with a [grid]; use moo-fs compare {path}"
+        )
     return _checked(path, content, StudyFile)
 
 

@@ -26,6 +26,11 @@ def say(sentence: str) -> None:
     stdout.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
+def remark(sentence: str) -> None:
+    """One plain line on stderr: what a person should know and no program reads."""
+    stderr.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
 def write_json(value: Any) -> None:
     """`value` as JSON on stdout; numbers that are not finite become null."""
     sys.stdout.write(json.dumps(_plain(value), indent=2, allow_nan=False) + "\n")

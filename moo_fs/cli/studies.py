@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moo_fs.cli import console
 from moo_fs.cli.subjects import Device, Json
 from moo_fs.contracts import MooFsError
+
+if TYPE_CHECKING:
+    from moo_fs.status import StudyStatus
+    from moo_fs.study import Study
 
 StudyFile = Annotated[Path, typer.Argument(help="A study file, studies/NAME.toml.", metavar="STUDY.toml")]
 Folder = Annotated[Path | None, typer.Option("--out", help="The study's own folder; default results/NAME.")]
@@ -51,15 +55,32 @@ def run(
 
 def status(study: StudyFile, out: Folder = None, as_json: Json = False) -> None:
     """Runs done, running, waiting, failed; evaluations; time left."""
-    from moo_fs.launch import folder_of
     from moo_fs.status import study_status
-    from moo_fs.study import read_study
 
-    declared = read_study(study)
-    found = study_status(declared, out or folder_of(declared))
+    found = [study_status(declared, folder) for declared, folder in _studies_of(study, out)]
     if as_json:
-        console.write_json(found.as_json())
-        return
+        console.write_json([one.as_json() for one in found] if len(found) > 1 else found[0].as_json())
+    else:
+        for one in found:
+            _say_status(one)
+
+
+def _studies_of(path: Path, out: Path | None) -> list[tuple[Study, Path]]:
+    """The study in a file and its folder; of a comparison the study of every network."""
+    from moo_fs.comparison_plan import read_comparison
+    from moo_fs.launch import folder_of
+    from moo_fs.study import read_study
+    from moo_fs.study_file import is_comparison
+
+    if not is_comparison(path):
+        declared = read_study(path)
+        return [(declared, out or folder_of(declared))]
+    plan = read_comparison(path)
+    folder = out or folder_of(plan)
+    return [(plan.study(network), folder / f"network-{network}") for network in plan.networks]
+
+
+def _say_status(found: StudyStatus) -> None:
     left = found.seconds_left
     counts = ", ".join(f"{count} {state}" for state, count in found.counts.items())
     console.say(f"{found.name}: {counts}; {found.evaluations} of {found.budget * len(found.runs)} evaluations")
@@ -72,13 +93,16 @@ def status(study: StudyFile, out: Folder = None, as_json: Json = False) -> None:
 
 def report(study: StudyFile, out: Folder = None) -> None:
     """Tables (.tex, .md, .csv) and figures (.pdf, .png) under DIR/report, from the archive alone."""
+    from moo_fs.comparison_archive import ABOUT
+    from moo_fs.comparison_plan import read_comparison
     from moo_fs.launch import folder_of
-    from moo_fs.report import write_report
     from moo_fs.study import read_study
+    from moo_fs.study_file import is_comparison
 
-    folder = out or folder_of(read_study(study))
+    compared = is_comparison(study) if out is None else (out / ABOUT).is_file()
+    folder = out or folder_of(read_comparison(study) if compared else read_study(study))
     with console.status("tables and figures ..."):
-        paths = write_report(folder)
+        paths = _written(folder, compared=compared)
     by_name = {path.name: path for path in paths}
     console.say(f"{len(paths)} files under {folder / 'report'}")
     for what, name in (
@@ -89,6 +113,17 @@ def report(study: StudyFile, out: Folder = None) -> None:
     ):
         if name in by_name:
             console.say(f"{what}: {by_name[name]}")
+
+
+def _written(folder: Path, *, compared: bool) -> list[Path]:
+    """The files of the report, of a comparison's or a study's."""
+    if compared:
+        from moo_fs.comparison_report import write_comparison_report
+
+        return write_comparison_report(folder)
+    from moo_fs.report import write_report
+
+    return write_report(folder)
 
 
 def pick(
@@ -104,7 +139,10 @@ def pick(
     from moo_fs.launch import folder_of
     from moo_fs.results import load_results
     from moo_fs.study import read_study
+    from moo_fs.study_file import is_comparison
 
+    if out is None and is_comparison(study):
+        raise MooFsError(f"{study}: a comparison has a front a network; name one's folder with --out, .../network-0")
     bounds = dict(_bound(text) for text in maximum or [])
     results = load_results(out or folder_of(read_study(study)))
     found = picking.pick(results, bounds)

@@ -140,8 +140,10 @@ def read_bits(path: Path) -> list[Any]:
 
 
 def _studies(folder: Path) -> list[dict[str, Any]]:
-    from moo_fs.study import read_study
+    from moo_fs.comparison_plan import read_comparison
 
     if not folder.is_dir():
         raise MooFsError(f"list studies: no folder {folder.resolve()}; run this where studies/ lies")
-    return [{"name": path.stem, "about": read_study(path).question} for path in sorted(folder.glob("*.toml"))]
+    return [
+        {"name": path.stem, "about": read_comparison(path).whole.question} for path in sorted(folder.glob("*.toml"))
+    ]
