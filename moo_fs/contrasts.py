@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,22 +34,6 @@ CRITERION, CHOSEN_BY = "corner_test", "corner_search"
 RANDOM, RIVAL = "random", "best rival"
 COLUMNS = ["way", "measure", "against", "kind", "pairs", "median_difference", "lowest", "highest", "low", "high"]
 COLUMNS += ["p", "p_holm", "a12"]
-
-
-class Compared(Protocol):
-    """What statistics, tables and figures ask of a comparison; `moo_fs.comparison.Comparison` has it."""
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """The content of comparison.json."""
-
-    @property
-    def summary(self) -> pd.DataFrame:
-        """The rows of comparison.csv, one a run."""
-
-    @property
-    def networks(self) -> Mapping[str, Any]:
-        """The archive (`moo_fs.results.Results`) of each network, by its name."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,27 @@ def write_report(folder: str | Path) -> list[Path]:
     figures = [path.stem for path in written if path.suffix == ".png"]
     page.write_text(page_of(results, tables, figures), encoding="utf-8", newline="\n")
     written.append(page)
+    return seal(report, written, results.archive_hash, results.files)
+
+
+def seal(report: Path, written: list[Path], made_from: str, files: Mapping[str, str]) -> list[Path]:
+    """End a report: hashes.json over what it was made from and what was written; removes an earlier report's files.
+
+    Returns the paths of all files, hashes.json last.
+    """
+    names = {path.relative_to(report).as_posix(): path for path in sorted(written)}
+    content = {
+        "made_from": made_from,
+        "archive": dict(sorted(files.items())),
+        "report": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in names.items()},
+    }
     hashes = report / "hashes.json"
-    hashes.write_text(json.dumps(_hashes(results, report, written), indent=1) + "\n", encoding="utf-8", newline="\n")
-    written.append(hashes)
-    _remove_older(report, written)
-    return written
+    hashes.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
+    for kind in ("tables", "figures"):
+        for path in (report / kind).iterdir():
+            if path not in written and path.suffix in (".tex", ".md", ".csv", ".pdf", ".png"):
+                path.unlink()
+    return [*written, hashes]
 
 
 def page_of(results: Results, tables: dict[str, Table], figures: list[str]) -> str:
@@ -43,27 +60,34 @@ def page_of(results: Results, tables: dict[str, Table], figures: list[str]) -> s
     parts = [f"<!-- made from {results.archive_hash} -->", f"# {study['name']}", str(study.get("question", ""))]
     parts += ["## What was run", _run_sentence(results), "## What it shows", *_findings(results, tables)]
     parts.append("## Fronts and hypervolumes")
-    parts += _embedded(
+    parts += embedded(
         tables, figures, ["hypervolume"], ["fronts", "hypervolume-by-measure", "hypervolume-by-optimiser"]
     )
     parts.append("## The subject")
-    parts += _embedded(tables, figures, ["uncompressed", "baselines", "worth", "sensitivities"], ["worth-searching"])
+    parts += embedded(tables, figures, ["uncompressed", "baselines", "worth", "sensitivities"], ["worth-searching"])
     parts.append("## Scores, allocations and pictures")
-    parts += _embedded(tables, figures, [], ["scores", "agreement", "allocations", "scenes"])
-    parts.append("## Cost")
-    parts += _embedded(tables, figures, ["costs"], [])
+    parts += embedded(tables, figures, [], ["scores", "agreement", "allocations", "scenes"])
+    parts.append("## Bitstreams and cost")
+    parts += embedded(tables, figures, ["coded", "costs"], [])
     parts.append("The front of all runs together, with its allocations: [tables/fronts.csv](tables/fronts.csv).")
     return "\n\n".join(part.rstrip("\n") for part in parts if part) + "\n"
 
 
-def _embedded(tables: dict[str, Table], figures: list[str], names: list[str], pictures: list[str]) -> list[str]:
+def embedded(
+    tables: Mapping[str, Table],
+    figures: Collection[str],
+    names: Iterable[str],
+    pictures: Iterable[str],
+    captions: Mapping[str, str] = CAPTIONS,
+) -> list[str]:
+    """Parts of a page: tables under their titles, then pictures with captions, those that there are."""
     parts = []
     for name in names:
         if name in tables:
             parts += [f"### {tables[name].title}", tables[name].markdown_rows()]
     for name in pictures:
         if name in figures:
-            parts += [f"![{CAPTIONS[name]}](figures/{name}.png)", f"*{CAPTIONS[name]}* ([PDF](figures/{name}.pdf))"]
+            parts += [f"![{captions[name]}](figures/{name}.png)", f"*{captions[name]}* ([PDF](figures/{name}.pdf))"]
     return parts
 
 
@@ -142,21 +166,3 @@ def _worth_lines(results: Results) -> list[str]:
         f"At {number(worth.rate)} kbit (half the rate of uniform 1 bit), share of `uniform-step`'s distortion at the "
         f"same rate: {shares}; mean {number(worth.mean)}. Wanted at most 0.90 each and 0.75 on average: {verdict}."
     ]
-
-
-def _hashes(results: Results, report: Path, written: list[Path]) -> dict[str, Any]:
-    return {
-        "made_from": results.archive_hash,
-        "archive": dict(sorted(results.files.items())),
-        "report": {
-            path.relative_to(report).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(written)
-        },
-    }
-
-
-def _remove_older(report: Path, written: list[Path]) -> None:
-    for kind in ("tables", "figures"):
-        for path in (report / kind).iterdir():
-            if path not in written and path.suffix in (".tex", ".md", ".csv", ".pdf", ".png"):
-                path.unlink()

@@ -13,10 +13,10 @@ LAYERS = [
     "split space indicators coding outcomes study trials score_tables folding",
     "model_checks",
     "measures subjects optimisers codecs engine oracle scoring store archive",
-    "evaluator",
+    "evaluator streams",
     "prepared",
     "loading execute workers results status",
-    "api examples runner tables figures pick",
+    "api examples runner transmission tables figures pick",
     "launch report own_loops",
     "comparison",
     "bench paper",
@@ -26,6 +26,7 @@ LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units.spl
 PARTS_OF = {
     "worker": "workers",
     "worth": "results",
+    "archived_values": "results",
     "losses": "tasks",
     "head_passes": "scoring",
     "neighbours": "information",
@@ -33,6 +34,7 @@ PARTS_OF = {
     "study_file": "study",
     "comparison_plan": "study",
     "comparison_archive": "results",
+    "comparison_report": "report",
     "compiled_outcomes": "engine",
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.name.startswith("__"))

@@ -11,7 +11,7 @@ from moo_fs.figures.fronts import draw_fronts
 from moo_fs.figures.progress import draw_progress
 from moo_fs.figures.scenes import draw_scenes
 from moo_fs.figures.score_maps import draw_agreement, draw_scores
-from moo_fs.figures.style import save, styled
+from moo_fs.figures.style import save_all, styled
 from moo_fs.figures.worth import draw_worth
 from moo_fs.results import Results
 
@@ -42,10 +42,5 @@ def figures_of(results: Results) -> dict[str, Figure]:
 
 def write_figures(results: Results, folder: Path, made_from: str) -> list[Path]:
     """Write each figure as PDF and PNG into `folder`; returns the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     with styled():
-        return [
-            path
-            for name, figure in figures_of(results).items()
-            for path in save(figure, folder / name, made_from, CAPTIONS[name])
-        ]
+        return save_all(figures_of(results), CAPTIONS, folder, made_from)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,3 +132,9 @@ def save(figure: Figure, stem: Path, made_from: str, title: str) -> list[Path]:
     figure.savefig(pdf, metadata={**blank, "Title": title, "Subject": note})
     figure.savefig(png, dpi=DPI, metadata={"Software": None, "Title": title, "Description": note})
     return [pdf, png]
+
+
+def save_all(figures: Mapping[str, Figure], captions: Mapping[str, str], folder: Path, made_from: str) -> list[Path]:
+    """Save each figure under its name into `folder`, its caption as title; returns the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [path for name, figure in figures.items() for path in save(figure, folder / name, made_from, captions[name])]

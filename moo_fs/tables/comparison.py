@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from moo_fs.contrasts import ENOUGH_PAIRS, LEVEL, RANDOM, RIVAL, Compared, Roles, mean_ranks, pairs_of
+from moo_fs.comparison_archive import Comparison
+from moo_fs.contrasts import ENOUGH_PAIRS, LEVEL, RANDOM, RIVAL, Roles, mean_ranks, pairs_of
 from moo_fs.contrasts import planned_contrasts as contrasts_of
 from moo_fs.tables.rendering import MISSING, Table, number, probability, share, signed
 
@@ -17,7 +18,7 @@ BETTER, WORSE = "†", "‡"
 AGAINST = {RANDOM: "against random scores", RIVAL: "against the best rival"}
 
 
-def comparison_tables(comparison: Compared) -> dict[str, Table]:
+def comparison_tables(comparison: Comparison) -> dict[str, Table]:
     """Every table of a comparison by name: `compare`, `contrasts`, `contrasts-<way>`, `compare-networks`.
 
     `contrasts` shows the first way, its CSV has all of them. Raises MooFsError if a measure lacks a block.
@@ -30,7 +31,7 @@ def comparison_tables(comparison: Compared) -> dict[str, Table]:
     return {table.name: table for table in [*tables, networks_table(comparison)]}
 
 
-def planned(comparison: Compared) -> dict[str, pd.DataFrame]:
+def planned(comparison: Comparison) -> dict[str, pd.DataFrame]:
     """The planned contrasts of every way, measures in the order of their ranks."""
     roles, places = Roles.of(comparison.about), {name: at for at, name in enumerate(measures_of(comparison))}
     kinds = {kind: at * len(places) for at, kind in enumerate(AGAINST)}
@@ -42,17 +43,17 @@ def planned(comparison: Compared) -> dict[str, pd.DataFrame]:
     return found
 
 
-def ways_of(comparison: Compared) -> list[str]:
+def ways_of(comparison: Comparison) -> list[str]:
     """The ways of searching that the comparison declares, in its order."""
     return [str(way) for way in comparison.about["ways"]]
 
 
-def measures_of(comparison: Compared) -> list[str]:
+def measures_of(comparison: Comparison) -> list[str]:
     """Labels of the measures, best mean rank of the first way first."""
     return [str(name) for name in mean_ranks(pairs_of(comparison.summary, ways_of(comparison)[0])).index]
 
 
-def by_measure(comparison: Compared) -> pd.DataFrame:
+def by_measure(comparison: Comparison) -> pd.DataFrame:
     """A row a measure: its role, medians over pairs and mean rank of every way, and what its scores cost.
 
     A run that does not read the scores is not charged for them, so a pair's cost is that of its dearest run.
@@ -69,7 +70,7 @@ def by_measure(comparison: Compared) -> pd.DataFrame:
     return data.join(charged.groupby("measure").median()).reset_index(drop=True)
 
 
-def compare_table(comparison: Compared, contrasts: Mapping[str, pd.DataFrame]) -> Table:
+def compare_table(comparison: Comparison, contrasts: Mapping[str, pd.DataFrame]) -> Table:
     """Measures by ways: median corner and mean rank; what the scores cost; marks where a test was possible."""
     data, ways = by_measure(comparison), ways_of(comparison)
     marks = {way: _marks(contrasts[way]) for way in ways}
@@ -96,7 +97,7 @@ def compare_table(comparison: Compared, contrasts: Mapping[str, pd.DataFrame]) -
     )
 
 
-def networks_table(comparison: Compared) -> Table:
+def networks_table(comparison: Comparison) -> Table:
     """Median corner of every measure, way and network beside that of all pairs: blocks of a network go together."""
     names, networks = measures_of(comparison), list(comparison.networks)
     frames = []
@@ -130,7 +131,7 @@ def networks_table(comparison: Compared) -> Table:
     )
 
 
-def pairs_words(comparison: Compared) -> str:
+def pairs_words(comparison: Comparison) -> str:
     """How many pairs there are and what they are."""
     summary, networks = comparison.summary, len(comparison.networks)
     pairs = len(summary[["network", "seed"]].drop_duplicates())
@@ -176,7 +177,7 @@ def _marks(found: pd.DataFrame) -> dict[str, str]:
     return {str(row["measure"]): BETTER if row["median_difference"] > 0 else WORSE for row in sure.to_dict("records")}
 
 
-def _compare_note(comparison: Compared) -> str:
+def _compare_note(comparison: Comparison) -> str:
     enough = pairs_of(comparison.summary, ways_of(comparison)[0]).shape[0] >= ENOUGH_PAIRS
     marks = (
         f"{BETTER} better, {WORSE} worse than random scores (Wilcoxon, Holm within the way, 5 %). "
@@ -194,8 +195,8 @@ def _compare_note(comparison: Compared) -> str:
 def _contrasts_note(found: pd.DataFrame, tested: bool) -> str:
     pairs = int(found["pairs"].max()) if len(found) else 0
     test = (
-        "Median paired difference with its bootstrap interval; exact Wilcoxon signed-rank test, Holm over all rows, "
-        "below 5 % in bold. "
+        "Median paired difference with its bootstrap interval, not adjusted for the number of rows; exact Wilcoxon "
+        "signed-rank test, Holm over all rows, below 5 % in bold. "
         if tested
         else f"Median paired difference and its range; fewer than {ENOUGH_PAIRS} pairs, so no test. "
     )
