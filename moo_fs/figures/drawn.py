@@ -1,0 +1,94 @@
+"""One figure of an archive by its name, and the hash of the data in it: what a reader sees, whatever the fonts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from moo_fs.comparison_archive import Comparison
+from moo_fs.figures import CAPTIONS, comparison
+from moo_fs.figures.allocations import draw_allocations
+from moo_fs.figures.comparison import draw_corners, draw_critical_differences
+from moo_fs.figures.fronts import draw_fronts
+from moo_fs.figures.progress import draw_progress
+from moo_fs.figures.scenes import draw_scenes
+from moo_fs.figures.score_maps import draw_agreement, draw_scores
+from moo_fs.figures.worth import draw_worth
+from moo_fs.results import Results
+
+DRAWERS: dict[str, Callable[[Results], dict[str, Figure]]] = {
+    "fronts": draw_fronts,
+    "hypervolume-by-measure": draw_progress,
+    "hypervolume-by-optimiser": draw_progress,
+    "worth-searching": draw_worth,
+    "allocations": draw_allocations,
+    "scores": draw_scores,
+    "agreement": draw_agreement,
+    "scenes": draw_scenes,
+}
+COMPARED: dict[str, Callable[[Comparison], dict[str, Figure]]] = {
+    "comparison": draw_corners,
+    "critical-difference": draw_critical_differences,
+}
+FIGURES = {name: CAPTIONS[name] for name in DRAWERS} | {name: comparison.CAPTIONS[name] for name in COMPARED}
+
+
+def figure_of(archive: Results | Comparison, name: str) -> Figure | None:
+    """The figure `name` of an archive, or None if it has no data for it; call it inside `style.styled`."""
+    if isinstance(archive, Comparison):
+        return COMPARED[name](archive).get(name) if name in COMPARED else None
+    return DRAWERS[name](archive).get(name) if name in DRAWERS else None
+
+
+def data_hash(figure: Figure) -> str:
+    """SHA-256 of what a figure shows: lines, points, areas, images to 6 significant digits, and its words.
+
+    Positions on the page, fonts and ticks are left out: they differ between machines, the data does not.
+    """
+    digest = hashlib.sha256()
+    for part in _parts(figure):
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _parts(figure: Figure) -> Iterator[str]:
+    for axes in figure.axes:
+        yield "axes"
+        yield from (axes.get_title(), axes.get_xlabel(), axes.get_ylabel())
+        yield from _lines_and_areas(axes)
+        yield from (_digits(image.get_array()) for image in axes.images)
+        yield from (text.get_text() for text in axes.texts)
+        yield from _legend(axes.get_legend())
+    yield from (text.get_text() for text in figure.findobj(Text, include_self=False) if text in figure.texts)
+    for legend in figure.legends:
+        yield from _legend(legend)
+
+
+def _lines_and_areas(axes: Any) -> Iterator[str]:
+    for line in axes.lines:
+        yield f"line {line.get_label()} {line.get_color()}"
+        yield _digits(line.get_xydata())
+    for collection in axes.collections:
+        yield "collection"
+        yield _digits(collection.get_offsets())
+        yield from (_digits(path.vertices) for path in collection.get_paths())
+        if collection.get_array() is not None:
+            yield _digits(collection.get_array())
+    for patch in axes.patches:
+        yield "patch"
+        yield _digits(patch.get_patch_transform().transform(patch.get_path().vertices))
+
+
+def _legend(legend: Any) -> list[str]:
+    return [] if legend is None else [text.get_text() for text in [legend.get_title(), *legend.get_texts()]]
+
+
+def _digits(values: Any) -> str:
+    array = np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan)
+    return f"{array.shape} " + " ".join(f"{value:.6g}" for value in array.ravel() + 0.0)

@@ -1,0 +1,80 @@
+"""The archives under results/ that the paper is made from: read once each, with their hashes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from moo_fs.archive import STUDY, verify
+from moo_fs.comparison_archive import ABOUT, Comparison, load_comparison
+from moo_fs.contracts import MooFsError, did_you_mean
+from moo_fs.results import Results, load_results, recheck
+
+
+class Archives:
+    """The archives in a folder, by name; one is read when it is first asked for, and then kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._studies: dict[str, Results] = {}
+        self._comparisons: dict[str, Comparison] = {}
+
+    def names(self) -> list[str]:
+        """Names of all archives that lie there, of studies and of comparisons."""
+        return sorted({path.parent.name for kind in (STUDY, ABOUT) for path in self.folder.glob(f"*/{kind}")})
+
+    def is_comparison(self, name: str) -> bool:
+        """Whether an archive is that of a comparison."""
+        return (self.folder / name / ABOUT).is_file()
+
+    def study(self, name: str) -> Results:
+        """The archive of a study. Raises MooFsError if there is none, it is a comparison's, or it is not whole."""
+        if name not in self._studies:
+            if not (self.folder / name / STUDY).is_file():
+                raise self._missing(name, "a study")
+            self._studies[name] = load_results(self.folder / name)
+        return self._studies[name]
+
+    def comparison(self, name: str) -> Comparison:
+        """The archive of a comparison. Raises MooFsError if there is none, it is a study's, or it is not whole."""
+        if name not in self._comparisons:
+            if not self.is_comparison(name):
+                raise self._missing(name, "a comparison")
+            self._comparisons[name] = load_comparison(self.folder / name)
+        return self._comparisons[name]
+
+    def of(self, name: str) -> Results | Comparison:
+        """An archive of either kind."""
+        return self.comparison(name) if self.is_comparison(name) else self.study(name)
+
+    def hash_of(self, name: str) -> str:
+        """SHA-256 of all that an archive holds."""
+        return self.of(name).archive_hash
+
+    def parts(self, name: str) -> list[Results]:
+        """The studies' archives that an archive consists of: itself, or every network's."""
+        if not self.is_comparison(name):
+            return [self.study(name)]
+        found = self.comparison(name)
+        return [*found.networks.values(), *(one for own in found.own.values() for one in own)]
+
+    def verified(self, name: str) -> list[str]:
+        """Files of an archive that differ from their hashes, a sentence each."""
+        folder = self.folder / name
+        if not self.is_comparison(name):
+            return verify(folder)
+        return [fault for path in sorted(folder.rglob(STUDY)) for fault in verify(path.parent)]
+
+    def rechecked(self, name: str) -> list[str]:
+        """What an archive has otherwise than its own trials give, a sentence each."""
+        return [
+            f"{part.folder}: {fault}; remove the folder and run the study again"
+            for part in self.parts(name)
+            for fault in recheck(part)
+        ]
+
+    def _missing(self, name: str, kind: str) -> MooFsError:
+        near = did_you_mean(name, [one for one in self.names() if self.is_comparison(one) == (kind == "a comparison")])
+        found = "the other kind" if (self.folder / name).is_dir() and name in self.names() else "nothing"
+        return MooFsError(
+            f"paper/paper.toml: wanted the archive of {kind} in {self.folder / name}, found {found}{near}"
+        )

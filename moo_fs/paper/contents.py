@@ -1,0 +1,172 @@
+"""What belongs in paper/generated/: every table, figure and number, made from the archives alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from moo_fs.contracts import MooFsError
+from moo_fs.figures.drawn import FIGURES, figure_of
+from moo_fs.paper.archives import Archives
+from moo_fs.paper.comparing import compare_macros, floats_tex
+from moo_fs.paper.declaration import COMPARE, Declaration
+from moo_fs.paper.numbers import codec_macros, costs_macros, hypervolume_macros, macro_name, macros_tex, subject_macros
+from moo_fs.results import Results
+from moo_fs.tables.coded import coded_table
+from moo_fs.tables.comparison import comparison_tables
+from moo_fs.tables.efforts import scoring_table, searching_table
+from moo_fs.tables.matrix import quality_matrix
+from moo_fs.tables.networks import Subject, subjects_table
+from moo_fs.tables.rendering import escape
+from moo_fs.tables.subject import worth_table
+
+NUMBERS = "numbers.tex"
+
+
+class Fragment(Protocol):
+    """A table in the two forms that the paper needs."""
+
+    @property
+    def name(self) -> str:
+        """The stem of its files."""
+
+    @property
+    def title(self) -> str:
+        """What it shows."""
+
+    def tex(self, made_from: str) -> str:
+        """A LaTeX fragment that names what it was made from."""
+
+    def csv(self) -> str:
+        """The raw numbers."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file of paper/generated/: its path there, its text, and the archives (name -> hash) that it was made from."""
+
+    path: str
+    text: str
+    made_from: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of paper/generated/: its path there, the figure itself, and what it was made from."""
+
+    path: str
+    figure: Any
+    caption: str
+    made_from: dict[str, str]
+
+
+def texts_of(declared: Declaration, archives: Archives) -> list[Item]:
+    """Every table (.tex and .csv) and the macros, in order."""
+    made = {name: archives.hash_of(name) for name in sorted(declared.archives)}
+    items = [Item(NUMBERS, macros_tex(_macros(declared, archives), named(made)), made)]
+    for part, source in declared.sources.items():
+        sources = {source: made[source]}
+        if part == "subjects" and COMPARE in declared.sources:
+            sources[declared.sources[COMPARE]] = made[declared.sources[COMPARE]]
+        tables = _TABLES[part](declared, archives)
+        items += _forms(tables, sources)
+        if part == COMPARE:
+            items.append(Item("compare.tex", floats_tex(tables, named(sources)), sources))
+    return items
+
+
+def drawings_of(declared: Declaration, archives: Archives) -> Iterator[Drawing]:
+    """Every figure, one at a time; ask for them only inside `style.styled`."""
+    for name, source in declared.figures.items():
+        archive = archives.of(source)
+        figure = figure_of(archive, name)
+        if figure is None:
+            raise MooFsError(
+                f"paper/paper.toml: sources.figures.{name}: archive '{source}' has no data for it; name another"
+            )
+        yield Drawing(f"figures/{name}.pdf", figure, FIGURES[name], {source: archive.archive_hash})
+
+
+def named(made_from: Mapping[str, str]) -> str:
+    """Archives with their hashes, as a comment names them.
+
+    >>> named({"a": "00", "b": "11"})
+    '00 (a), 11 (b)'
+    """
+    return ", ".join(f"{digest} ({name})" for name, digest in made_from.items())
+
+
+def _macros(declared: Declaration, archives: Archives) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part, source in declared.sources.items():
+        if part == COMPARE:
+            found |= compare_macros(archives.comparison(source))
+        else:
+            found |= _MACROS[part](archives.study(source))
+    for name in declared.figures:
+        found |= {f"HasFigure{macro_name(name)}": "", f"Caption{macro_name(name)}": escape(FIGURES[name])}
+    return found
+
+
+def _subject_tables(declared: Declaration, archives: Archives) -> list[Fragment]:
+    """The study's own network, then every network of the comparison; and whether the former is worth searching."""
+    source = declared.sources["subjects"]
+    subjects = [_subject(source, archives.study(source))]
+    if COMPARE in declared.sources:
+        other = declared.sources[COMPARE]
+        subjects += [Subject(other, name, one) for name, one in archives.comparison(other).networks.items()]
+    worth = worth_table(archives.study(source))
+    return [subjects_table(subjects), *([] if worth is None else [worth])]
+
+
+def _subject(source: str, results: Results) -> Subject:
+    declared = (results.study.get("specification") or {}).get("subject")
+    options = declared.get("options", {}) if isinstance(declared, dict) else {}
+    return Subject(source, str(options.get("weights", 0)), results)
+
+
+def _quality_tables(declared: Declaration, archives: Archives) -> list[Fragment]:
+    results = archives.study(declared.sources["hypervolume"])
+    return [quality_matrix(results, "hypervolume_test"), quality_matrix(results, "corner_test")]
+
+
+def _cost_tables(declared: Declaration, archives: Archives) -> list[Fragment]:
+    results = archives.study(declared.sources["costs"])
+    return [scoring_table(results), searching_table(results)]
+
+
+def _codec_tables(declared: Declaration, archives: Archives) -> list[Fragment]:
+    table = coded_table(archives.study(declared.sources["codec"]))
+    if table is None:
+        raise MooFsError(
+            f"paper/paper.toml: sources.codec: archive '{declared.sources['codec']}' has no coded_bytes; name another"
+        )
+    return [table]
+
+
+def _compare_tables(declared: Declaration, archives: Archives) -> list[Fragment]:
+    return [*comparison_tables(archives.comparison(declared.sources[COMPARE])).values()]
+
+
+def _forms(tables: Sequence[Fragment], made_from: dict[str, str]) -> list[Item]:
+    return [
+        Item(f"tables/{table.name}{ending}", text, made_from)
+        for table in tables
+        for ending, text in ((".tex", table.tex(named(made_from))), (".csv", table.csv()))
+    ]
+
+
+_TABLES: dict[str, Callable[[Declaration, Archives], list[Fragment]]] = {
+    "subjects": _subject_tables,
+    "hypervolume": _quality_tables,
+    "costs": _cost_tables,
+    "codec": _codec_tables,
+    COMPARE: _compare_tables,
+}
+_MACROS: dict[str, Callable[[Results], dict[str, str]]] = {
+    "subjects": subject_macros,
+    "hypervolume": hypervolume_macros,
+    "costs": costs_macros,
+    "codec": codec_macros,
+}
