@@ -1,9 +1,12 @@
 """Codecs: what is decoded is what was encoded, at the size that the tables promise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from synthetic_archive import write_archive
 from tiny import CHANNELS, tiny_model
 
 import moo_fs
@@ -13,7 +16,10 @@ from moo_fs.codecs.entropy import Entropy
 from moo_fs.codecs.interface import HEADER_BYTES, coded_bytes
 from moo_fs.coding.quantiser import fit_tables, uniform_step
 from moo_fs.loading import load_subject
-from moo_fs.results import allocations
+from moo_fs.pick import pick
+from moo_fs.report import page_of
+from moo_fs.results import allocations, load_results
+from moo_fs.tables import tables_of
 
 STREAMS = [name for name in registry.codecs.names() if registry.codecs.load(name).makes_stream]
 
@@ -142,6 +148,39 @@ def test_an_outcome_has_the_coded_bytes_of_its_part():
     assert prepared.baselines()["coded_bytes"].notna().all()
     analytic = load_subject("linear-gaussian")
     assert np.isnan(analytic.uniform(2, "test", metrics=True).coded_bytes)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    return load_results(write_archive(tmp_path_factory.mktemp("coded") / "study", seeds=1, evaluations=10, steps=3))
+
+
+def with_streams(frame, ratios):
+    return frame.assign(coded_bytes=frame["rate_kbit_test"] * 125 * np.resize(ratios, len(frame)))
+
+
+def test_the_report_shows_entropy_against_coded_rate(archive):
+    fronts = with_streams(archive.fronts(), [1.0, 1.0, 1.0, 0.98])
+    coded = replace(archive, stored_fronts=pd.concat([fronts, fronts]))
+    table = tables_of(coded)["coded"]
+    row = table.data.iloc[0]
+    assert len(table.rows) == 1  # baselines without streams are left out
+    assert row["allocations"] == fronts["bits"].nunique()
+    assert row["ratio_median"] == pytest.approx(1)
+    assert row["ratio_worst"] == pytest.approx(0.98)
+    assert row["coded_kbit_median"] == pytest.approx(row["entropy_kbit_median"], rel=0.02)
+    baselines = tables_of(replace(coded, baselines=with_streams(archive.baselines, [1.001])))["coded"]
+    assert [row[0] for row in baselines.rows] == ["front members", "baseline uniform", "baseline uniform-step"]
+    assert baselines.rows[1][4] == "1.0010"
+    assert table.title in page_of(coded, tables_of(coded), [])
+
+
+def test_an_archive_without_coded_bytes_has_a_report_all_the_same(archive):
+    analytic = replace(archive, stored_fronts=archive.fronts().assign(coded_bytes=np.nan))
+    for results in (archive, analytic):
+        assert "coded" not in tables_of(results)
+        assert "Cost of a run" in page_of(results, tables_of(results), [])
+        assert pick(results).bits
 
 
 STUDY = """

@@ -13,7 +13,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from moo_fs.cli import benches, comparisons, studies, subjects
+from moo_fs.cli import benches, comparisons, papers, streams, studies, subjects
 from moo_fs.contracts import BoundsError, MooFsError
 
 INTERRUPTED = 130
@@ -28,6 +28,8 @@ app = typer.Typer(
 subjects.add_to(app)
 studies.add_to(app)
 comparisons.add_to(app)
+papers.add_to(app)
+streams.add_to(app)
 benches.add_to(app)
 
 

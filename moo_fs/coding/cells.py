@@ -49,8 +49,12 @@ class Cells:
 
     def dequantise(self, maps: Any) -> Maps:
         """What the decoder sees of maps (image, channel, height, width): the centroid of every symbol."""
+        return self.values(self.symbols(maps))
+
+    def values(self, symbols: Any) -> Maps:
+        """What symbols (image, channel, height, width) uint8 stand for: their centroids."""
         channel = np.arange(self.channels)[:, None, None]
-        return np.asarray(self.centroids[channel, self.symbols(maps)])
+        return np.asarray(self.centroids[channel, symbols])
 
     def image_kbit(self, maps: Any) -> Floats:
         """Rate (image,) in kbit of each image's symbols under the fit part's table, without the header."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from moo_fs.results import Results
+from moo_fs.tables.coded import coded_table
 from moo_fs.tables.quality import cost_table, hypervolume_table
 from moo_fs.tables.rendering import Table, number
 from moo_fs.tables.subject import baseline_table, correlation_table, front_table, uncompressed_table, worth_table
@@ -17,6 +18,7 @@ _MAKERS = (
     baseline_table,
     worth_table,
     correlation_table,
+    coded_table,
     cost_table,
     front_table,
 )

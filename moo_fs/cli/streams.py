@@ -1,0 +1,142 @@
+"""Commands about bitstreams: encode one image's features, and decode them to the tasks' outputs."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from moo_fs.cli import console
+from moo_fs.cli.subjects import Json, read_bits
+from moo_fs.contracts import MooFsError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register this module's commands."""
+    app.command()(encode)
+    app.command()(decode)
+
+
+def encode(
+    subject: Annotated[str, typer.Argument(help="A registered name or file.py:function.")],
+    bits: Annotated[Path, typer.Option("--bits", help="A JSON list of integers, one a channel, 0 to 8.")],
+    image: Annotated[int, typer.Option("--image", help="Which image of the part, from 0.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .mfs file to write.")],
+    codec: Annotated[str, typer.Option("--codec", help="See moo-fs list codecs.")] = "ans",
+    part: Annotated[str, typer.Option("--part", help="fit, search or test.")] = "test",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="key=value, an option of the subject; repeat for several.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """One image's features as a real bitstream, and what it takes beside what was promised."""
+    from moo_fs import streams, transmission
+    from moo_fs.codecs.interface import HEADER_BYTES
+
+    wanted = read_bits(bits)
+    spec = transmission.subject_spec(subject, _options(option or []))
+    encoded = transmission.encode(spec, wanted, named=str(bits), part=part, image=image, codec=codec)
+    content = streams.pack(encoded.deployment, encoded.stream)
+    _write(out, content)
+    record = len(streams.packed_record(encoded.deployment))
+    ledger = {
+        "header_bytes": HEADER_BYTES,
+        "payload_bytes": encoded.stream.payload_bytes,
+        "coded_bytes": encoded.coded_bytes,
+        "deployment_bytes": record,
+        "file_bytes": len(content),
+        "nominal_kbit": encoded.nominal_kbit,
+        "entropy_kbit": encoded.entropy_kbit,
+        "coded_kbit": encoded.coded_kbit,
+    }
+    if as_json:
+        console.write_json({"file": str(out), "image": image, "part": part, "codec": codec} | ledger)
+    else:
+        _say(out, ledger)
+
+
+def decode(
+    file: Annotated[Path, typer.Argument(help="The .mfs file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .npz file to write, an array a task.")],
+    subject: Annotated[
+        str | None, typer.Option("--subject", help="The receiver's subject; a user's own must be named here.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The tasks' outputs from a bitstream alone."""
+    from moo_fs import streams, transmission
+
+    deployment, stream = streams.read(file)
+    try:
+        prepared = transmission.receiver(deployment, subject=subject)
+        symbols = transmission.decode(prepared, deployment, stream)
+    except MooFsError as error:
+        raise MooFsError(f"{file}: {error}") from error
+    found = transmission.outputs(prepared, deployment, symbols)
+    _write_arrays(out, found)
+    shapes = {name: list(values.shape) for name, values in found.items()}
+    if as_json:
+        told = {"file": str(out), "subject": deployment.subject, "part": deployment.part, "image": stream.image}
+        console.write_json(told | {"outputs": shapes})
+    else:
+        console.say(f"{file}: image {stream.image} of the {deployment.part} part of {deployment.subject}")
+        console.table([{"output": name, "shape": " x ".join(map(str, shape))} for name, shape in shapes.items()])
+        console.say(f"written: {out}")
+
+
+def _say(out: Path, ledger: Mapping[str, Any]) -> None:
+    about = {
+        "header_bytes": "counted",
+        "payload_bytes": "counted",
+        "coded_bytes": "header and payload: the stream",
+        "deployment_bytes": "not counted: subject, allocation and hashes, deployed once",
+        "file_bytes": "all of the above, magic and check sum",
+        "nominal_kbit": "bits x positions: a budget, not a rate",
+        "entropy_kbit": "of the symbols under the fit part's tables, header included",
+        "coded_kbit": "the stream, header included",
+    }
+    rows = [{"quantity": name, "value": value, "about": about[name]} for name, value in ledger.items()]
+    console.table(rows)
+    console.say(f"written: {out}")
+
+
+def _options(texts: list[str]) -> dict[str, Any]:
+    """The options behind "key=value": a value is JSON where it can be, else a word."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals or key == "name":
+            raise MooFsError(f"--option: wanted key=value with an option of the subject, got '{text}'")
+        try:
+            found[key] = json.loads(value)
+        except json.JSONDecodeError:
+            found[key] = value
+    return found
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The whole file or none of it."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise MooFsError(f"{path}: cannot be written ({error.strerror}); choose another file with -o") from error
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """What numpy.savez writes, for tasks of any name (its own parameters' names among them), nothing pickled."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)
+    _write(path, content.getvalue())

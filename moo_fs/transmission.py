@@ -1,0 +1,165 @@
+"""Both ends of the wire: one image's features to a stream, and a stream to the tasks' outputs.
+
+The receiver works from the stream and from what is deployed once: the subject's heads and the tables of its fit part.
+That both sides have the same is checked by the hashes in the deployment record before a symbol is decoded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from moo_fs import registry
+from moo_fs.codecs.entropy import Entropy
+from moo_fs.codecs.interface import HEADER_BYTES, Symbols
+from moo_fs.coding.cells import BITS_PER_KBIT, Cells
+from moo_fs.contracts import MooFsError, bits_array, did_you_mean
+from moo_fs.folding import evaluation_copy, exact
+from moo_fs.loading import load_subject
+from moo_fs.plugins import PluginSpec, resolve
+from moo_fs.prepared import Prepared
+from moo_fs.split import PARTS, SplitModel
+from moo_fs.streams import Deployment, Stream
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A stream, what it relies on, and its image's rates: nominal, entropy (header included), both in kbit."""
+
+    deployment: Deployment
+    stream: Stream
+    nominal_kbit: float
+    entropy_kbit: float
+
+    @property
+    def coded_bytes(self) -> int:
+        """Length of the stream, header included."""
+        return HEADER_BYTES + self.stream.payload_bytes
+
+    @property
+    def coded_kbit(self) -> float:
+        """The same in kbit."""
+        return self.coded_bytes * 8 / BITS_PER_KBIT
+
+
+def subject_spec(reference: str, options: Mapping[str, Any], *, folder: Path | None = None) -> PluginSpec:
+    """A subject and its options, checked as in a study file; runs the file if `reference` names one."""
+    return resolve({"name": reference, **options}, kind="subject", key="subject", folder=folder or Path())
+
+
+def encode(spec: PluginSpec, bits: Any, *, part: str, image: int, codec: str = "ans", named: str = "bits") -> Encoded:
+    """Code the features of image number `image` of a part under an allocation bits (channel,).
+
+    Errors call the bits `named`. Raises MooFsError for an image that the part does not have, and for a subject or
+    codec that makes no streams.
+    """
+    if part not in PARTS:
+        raise MooFsError(f"no part '{part}'{did_you_mean(part, PARTS)}")
+    coder_class = registry.codecs.load(codec)
+    prepared = prepared_for(spec)
+    row = bits_array(bits, channels=prepared.channels, name=named)[0]
+    features = prepared.features(part)  # type: ignore[arg-type]
+    if not 0 <= image < len(features):
+        raise MooFsError(f"image: wanted 0 to {len(features) - 1}, the {part} part's images, got {image}")
+    cells = prepared.tables.select(row)
+    symbols = cells.symbols(features[image : image + 1].numpy())
+    code = coder_class(cells).encode(symbols[0])
+    deployment = Deployment(
+        subject=_reference(spec),
+        options=dict(spec.options),
+        part=part,
+        bits=tuple(row.tolist()),
+        codec=codec,
+        shape=(symbols.shape[1], symbols.shape[2], symbols.shape[3]),
+        tables=tables_hash(cells),
+        heads=heads_hash(prepared),
+    )
+    entropy = (float(Entropy(cells).payload_bytes(symbols)[0]) + HEADER_BYTES) * 8 / BITS_PER_KBIT
+    nominal = float(row.sum()) * symbols[0, 0].size / BITS_PER_KBIT
+    return Encoded(deployment, Stream(image, code), nominal, entropy)
+
+
+def receiver(deployment: Deployment, *, subject: str | None = None, folder: Path | None = None) -> Prepared:
+    """The subject that a stream relies on, checked to be the same.
+
+    A record may come from anybody, so it loads registered subjects only; a user's own must be named by `subject`,
+    "file.py:function" relative to `folder`. Raises MooFsError if there is none, or if it is not the sender's.
+    """
+    if subject is None:
+        if deployment.subject not in registry.subjects.names():
+            raise MooFsError(
+                f"the stream names the subject '{deployment.subject}', which is not registered, and files that a "
+                "stream names are not run unasked; if you trust it, name it with --subject file.py:function"
+            )
+        subject = deployment.subject
+    prepared = prepared_for(subject_spec(subject, deployment.options, folder=folder))
+    shape = tuple(prepared.features("fit").shape[1:])
+    if shape != deployment.shape:
+        raise MooFsError(f"subject '{subject}': has features of {shape}, the stream is of {deployment.shape}")
+    same = {
+        "tables": tables_hash(prepared.tables.select(np.array(deployment.bits))) == deployment.tables,
+        "heads": heads_hash(prepared) == deployment.heads,
+    }
+    for what, agrees in same.items():
+        if not agrees:
+            raise MooFsError(
+                f"subject '{subject}': its {what} are not those that the stream was encoded for; decode with the "
+                "subject, the libraries and the kind of machine of the sender"
+            )
+    return prepared
+
+
+def decode(prepared: Prepared, deployment: Deployment, stream: Stream) -> Symbols:
+    """The symbols (channel, height, width) that were encoded, bit for bit."""
+    codec = registry.codecs.load(deployment.codec)
+    cells = prepared.tables.select(np.array(deployment.bits))
+    return codec(cells).decode(stream.code, deployment.shape)  # type: ignore[no-any-return]
+
+
+def outputs(prepared: Prepared, deployment: Deployment, symbols: Symbols) -> dict[str, np.ndarray]:
+    """Task -> output (1, ...) of the heads as they are, on what the symbols stand for."""
+    cells = prepared.tables.select(np.array(deployment.bits))
+    received = torch.from_numpy(cells.values(symbols[None])).to(prepared.device)
+    found = {}
+    with torch.inference_mode(), exact(prepared.device):
+        for task in prepared.tasks:
+            found[task.name] = evaluation_copy(prepared.model.heads[task.name])(received.clone()).cpu().numpy()
+    return found
+
+
+def prepared_for(spec: PluginSpec) -> Prepared:
+    """The subject made ready; raises MooFsError if it is analytic, as then there are no symbols to send."""
+    prepared = load_subject(spec.load("subject"), options=spec.options)
+    if not isinstance(prepared.model, SplitModel):
+        raise MooFsError(f"subject '{spec.name}': is analytic and has no symbols to send; choose a network")
+    return prepared
+
+
+def tables_hash(cells: Cells) -> str:
+    """SHA-256 of all that turns symbols into values and codes."""
+    digest = hashlib.sha256()
+    for array in (cells.offset, cells.scale, cells.levels, cells.centroids, cells.code_bits):
+        digest.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def heads_hash(prepared: Prepared) -> str:
+    """SHA-256 of the heads' weights, by task and name."""
+    digest = hashlib.sha256()
+    for task in prepared.tasks:
+        for name, value in prepared.model.heads[task.name].state_dict().items():
+            if isinstance(value, torch.Tensor):
+                digest.update(f"{task.name} {name} {value.dtype} {tuple(value.shape)}".encode())
+                digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _reference(spec: PluginSpec) -> str:
+    """What the record calls the subject: no folders of the sender's machine."""
+    return spec.name if spec.reference is None else str(spec.specification["file"])
