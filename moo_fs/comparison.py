@@ -5,7 +5,6 @@ A user's own measure is placed among those of an archive that exists: only its o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,19 +77,22 @@ class _Launcher:
     on_event: Callable[[Event], None] | None
     on_study: Callable[[Study], None]
 
-    def __call__(self, study: Study, folder: Path) -> Results:
+    def __call__(self, study: Study, folder: Path, key: str) -> Results:
+        """The study's results; `key` is where its measures were named, for errors about one."""
         if not archive.is_covered(folder, study):
             self.on_study(study)
-        return launch.run(study, out=folder, workers=self.workers, device=self.device, on_event=self.on_event)
+        try:
+            return launch.run(study, out=folder, workers=self.workers, device=self.device, on_event=self.on_event)
+        except MooFsError as error:
+            raise MooFsError(str(error).replace(f"{study.path}: grid.measures", key)) from error
 
 
 def _part(plan: Plan, network: str, folder: Path, run: _Launcher, note: Callable[[str], None]) -> Part:
     """One network: the user's own measures first, because what is wrong with them should be told first."""
-    own = []
-    for spec in plan.own:
-        study = plan.own_study(network, spec)
-        name = f"{re.sub(r'[^A-Za-z0-9_-]', '_', spec.name)}-{study.specification_hash[:8]}"
-        own.append(run(study, folder / "own" / name / f"network-{network}"))
+    own = [
+        run(plan.own_study(network, spec), folder / "own" / plan.own_name(spec) / f"network-{network}", "--measure")
+        for spec in plan.own
+    ]
     study, here = plan.study(network), folder / f"network-{network}"
     there = launch.folder_of(plan) / here.name
     if plan.own:
@@ -98,7 +100,7 @@ def _part(plan: Plan, network: str, folder: Path, run: _Launcher, note: Callable
         if unfit is None:
             return Part(network, there, tuple(one.folder for one in own))
         note(f"{there}: {unfit}; the runs of the comparison's own measures are in {here}")
-    return Part(network, run(study, here).folder, tuple(one.folder for one in own))
+    return Part(network, run(study, here, f"{plan.path}: compare.measures").folder, tuple(one.folder for one in own))
 
 
 def _unfit(folder: Path, study: Study, own: Sequence[Results]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,11 @@ class Plan:
         """The study of one measure of the user's on one network; with the same blocks and budget."""
         study = self.study(network)
         return dataclasses.replace(study, name=f"{study.name}-own", measures=(measure,))
+
+    def own_name(self, measure: PluginSpec) -> str:
+        """What the folder of a measure of the user's is called: another one for other code or another comparison."""
+        digest = hashlib.sha256(canonical([self.specification, measure.specification]).encode()).hexdigest()
+        return f"{re.sub(r'[^A-Za-z0-9_-]', '_', measure.name)}-{digest[:8]}"
 
     @property
     def specification(self) -> dict[str, Any]:

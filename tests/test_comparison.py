@@ -18,6 +18,7 @@ from moo_fs import cli, registry
 from moo_fs.archive import STUDY, verify
 from moo_fs.comparison import compare, folder_for, load_comparison, read_comparison
 from moo_fs.contracts import MooFsError
+from moo_fs.results import recheck
 from moo_fs.scoring import score
 from moo_fs.study import read_study
 
@@ -45,6 +46,7 @@ def variance(batch):
 def wrong(batch):
     raise KeyError("no such thing")
 """
+SHIPPED = sorted((Path(__file__).parents[1] / "studies").glob("*.toml"))
 TIMES = ["scoring_seconds", "seconds"]
 
 
@@ -68,6 +70,14 @@ def rows(summary: pd.DataFrame, measures=None) -> pd.DataFrame:
 
 def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hasty():
+    """No waiting for the disk: what survives a power cut is tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +301,7 @@ def test_another_comparison_of_that_name_is_not_mixed_in(here):
         (["own.py:peak", "own.py:peak"], "'peak' is compared already"),
         (["own.py:peek"], "no 'peek' in"),
         (["taylr"], "no measure 'taylr'; did you mean 'taylor'"),
-        (["own.py:wrong"], "wrong: KeyError"),
+        (["own.py:wrong"], "--measure: wrong: KeyError"),
     ],
 )
 def test_an_own_measure_that_cannot_be_placed_is_refused_and_nothing_written(measures, sentence, here):
@@ -334,6 +344,24 @@ def test_a_comparison_changed_anywhere_is_not_loaded(change, sentence, here):
         load_comparison(folder)
 
 
+COMMITTED = sorted((Path(__file__).parents[1] / "results").glob("*/comparison.json"))
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.parent.name)
+def test_a_committed_comparison_matches_its_hashes_and_its_recomputation(path):
+    found = load_comparison(path.parent)
+    for results in found.networks.values():
+        assert recheck(results) == []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_study_can_be_compared(path):
+    plan = read_comparison(path)
+    assert plan.whole.question.endswith("?")
+    keys = [run.key for network in plan.networks for run in plan.study(network).runs()]
+    assert len(set(keys)) == len(keys)
+
+
 # The null measure
 
 
@@ -362,3 +390,33 @@ def test_other_commands_cope_with_a_comparison(here, capsys):
     assert "small-network-1: 9 done, 0 running" in said.out
     assert "use moo-fs compare studies/small.toml" in said.err
     assert "name one's folder with --out" in said.err
+
+
+def test_compare_prints_a_ranking_of_every_way_and_writes_its_report(here, capsys):
+    assert cli.status_of(["compare", "studies/small.toml", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert list(said["ways"]) == ["sweep", "rank-sweep", "nsga2"]
+    assert Path(said["report"]).is_file()
+    summary = load_comparison(said["folder"]).summary
+    for way, ranking in said["ways"].items():
+        assert [row["mean_rank"] for row in ranking] == sorted(row["mean_rank"] for row in ranking)
+        for row in ranking:
+            mine = summary[(summary["optimiser"] == way) & (summary["measure"] == row["measure"])]
+            assert row["corner_test"] == pytest.approx(mine["corner_test"].median())
+            assert row["scoring_seconds"] == pytest.approx(mine["scoring_seconds"].median())
+            assert row.get("p_holm") is None  # two pairs are not enough for a test
+            assert ("median_difference" in row) == (row["measure"] != "random")
+
+
+def test_compare_with_an_own_measure_names_it_and_where_the_report_lies(here, capsys, monkeypatch):
+    reported = []
+    monkeypatch.setattr("moo_fs.comparison_report.write_comparison_report", lambda to: reported.append(to) or [])
+    assert cli.status_of(["compare", "studies/small.toml", "--measure", "own.py:peak"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("peak (own)") == 3
+    assert "random (null)" in said
+    assert "fewer than 12, so no test" in said
+    assert f"comparison: {here / 'results' / 'small-own'}" in said
+    assert cli.status_of(["report", "studies/small.toml", "--out", "results/small-own"]) == 0
+    assert [path.resolve() for path in reported] == [here / "results" / "small-own"] * 2
+    assert cli.status_of(["compare", "studies/small.toml", "--measure", "own.py:peek"]) == 2

@@ -9,8 +9,9 @@ from moo_fs.archive import verify
 from moo_fs.report import write_report
 from moo_fs.results import recheck
 from moo_fs.study import read_study
+from moo_fs.study_file import is_comparison
 
-STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.toml"))
+STUDIES = [path for path in sorted((Path(__file__).parents[1] / "studies").glob("*.toml")) if not is_comparison(path)]
 RESULTS = Path(__file__).parents[1] / "results"
 
 

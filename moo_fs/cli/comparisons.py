@@ -64,6 +64,9 @@ def compare(
         return
     for way, rows in ranking.items():
         console.table([_cells(row) for row in rows], title=f"{way}: {_pairs(rows)}")
+    short = found.summary[found.summary["evaluations"] < found.about["specification"]["compare"]["budget"]]
+    if len(short):
+        console.say(f"{len(short)} runs ended below their budget, of {', '.join(dict.fromkeys(short['measure']))}")
     console.say(f"comparison: {found.folder}")
     console.say(f"report: {page}")
 
