@@ -75,10 +75,11 @@ def _run_sentence(comparison: Comparison) -> str:
     words = [f"`{way}`" + (f" ({MEANINGS[way]})" if way in MEANINGS else "") for way in ways]
     roles = Roles.of(comparison.about)
     nulls = " and ".join(f"`{name}`" for name in roles.nulls)
+    upper = f"; upper baseline: `{roles.upper}`" if roles.upper else ""
     return (
         f"{len(summary)} runs: {summary['measure'].nunique()} measures, {pairs_words(comparison)}, {evaluations} "
-        f"evaluations each, in {len(ways)} ways: {'; '.join(words)}. Null baselines: {nulls}; upper baseline: "
-        f"`{roles.upper}`. Criterion: corner hypervolume on the test part, of fronts chosen on the search part."
+        f"evaluations each, in {len(ways)} ways: {'; '.join(words)}. Null baselines: {nulls}{upper}. "
+        "Criterion: corner hypervolume on the test part, of fronts chosen on the search part."
     )
 
 
@@ -93,7 +94,7 @@ def _best(comparison: Comparison, way: str) -> str:
     line = f"`{way}`: best, baselines aside, is `{first}`, mean rank {ranks[first]:.1f} of {len(ranks)} (median "
     line += share(pairs[first].median())
     line += f"; `{roles.random}` {share(pairs[roles.random].median())}"
-    if roles.upper in pairs:
+    if roles.upper and roles.upper in pairs:
         line += f"; upper baseline `{roles.upper}` {share(pairs[roles.upper].median())}, rank {ranks[roles.upper]:.1f}"
     p = friedman(pairs)
     alike = f"; that all measures are alike: Friedman p {_equals(p)}" if np.isfinite(p) else ""
@@ -180,8 +181,11 @@ def _cost(comparison: Comparison) -> str:
 def _pairs(comparison: Comparison) -> str:
     networks = len(comparison.networks)
     apart = "Blocks of a network share its quantiser and images, so that pairs are not fully independent"
-    few = "; one network says nothing about others" if networks == 1 else f"; {networks} networks are few"
-    return f"{pairs_words(comparison)}. {apart}{few}: see the medians by network below."
+    few = "one network says nothing about others" if networks == 1 else f"{networks} networks stand for no others"
+    return (
+        f"{pairs_words(comparison)}. {apart}, and {few}: see the medians by network, and in how many of them each "
+        "difference has the same sign. Intervals are not adjusted for the number of contrasts; p-values are (Holm)."
+    )
 
 
 def _difference(row: pd.Series) -> str:

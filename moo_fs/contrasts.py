@@ -33,16 +33,19 @@ RESAMPLES = 9999
 CRITERION, CHOSEN_BY = "corner_test", "corner_search"
 RANDOM, RIVAL = "random", "best rival"
 COLUMNS = ["way", "measure", "against", "kind", "pairs", "median_difference", "lowest", "highest", "low", "high"]
-COLUMNS += ["p", "p_holm", "a12"]
+COLUMNS += ["p", "p_holm", "a12", "networks", "networks_alike"]
 
 
 @dataclass(frozen=True)
 class Roles:
-    """Which labels are no candidates: the floor `random`, all `nulls` (random among them), the `upper` baseline."""
+    """Which labels are no candidates: the floor `random`, all `nulls` (random among them), the `upper` baseline if any.
+
+    `own` are the user's: candidates like any other, but shown apart.
+    """
 
     random: str
     nulls: tuple[str, ...]
-    upper: str
+    upper: str | None
     own: tuple[str, ...] = ()
 
     @classmethod
@@ -53,7 +56,7 @@ class Roles:
     @property
     def baselines(self) -> set[str]:
         """Nulls and upper baseline: never a rival."""
-        return {self.random, *self.nulls, self.upper}
+        return {self.random, *self.nulls, *([self.upper] if self.upper else [])}
 
     def name(self, measure: str) -> str:
         """What a measure is here: "null", "upper", "own" or nothing."""
@@ -193,7 +196,10 @@ def planned_contrasts(summary: pd.DataFrame, way: str, roles: Roles) -> pd.DataF
 
     Nulls have no rival: the one question for them is whether they differ from random. Differences are measure minus
     `against`. Holm's family is all contrasts of the way; two measures that are each other's rivals count twice, which
-    errs on the safe side. Below 12 pairs `low`, `high`, `p` and `p_holm` are nan. Raises MooFsError for missing runs.
+    errs on the safe side. `networks_alike` counts the networks whose own median difference has the sign of all pairs':
+    blocks of one network may give nearly the same front, so that p speaks of these networks only.
+
+    Below 12 pairs `low`, `high`, `p` and `p_holm` are nan. Raises MooFsError for missing runs.
     """
     pairs = pairs_of(summary, way)
     if roles.random not in pairs:
@@ -210,7 +216,9 @@ def planned_contrasts(summary: pd.DataFrame, way: str, roles: Roles) -> pd.DataF
 
 
 def _contrast(pairs: pd.DataFrame, measure: str, against: str, kind: str) -> dict[str, Any]:
-    differences = (pairs[measure] - pairs[against]).to_numpy()
+    paired = pairs[measure] - pairs[against]
+    signs = np.sign(paired.groupby(level="network").median())
+    differences = paired.to_numpy()
     enough = len(pairs) >= ENOUGH_PAIRS
     low, high = median_interval(differences) if enough else (math.nan, math.nan)
     return {
@@ -225,6 +233,8 @@ def _contrast(pairs: pd.DataFrame, measure: str, against: str, kind: str) -> dic
         "high": high,
         "p": signed_rank_p(differences) if enough else math.nan,
         "a12": a12(pairs[measure], pairs[against]),
+        "networks": len(signs),
+        "networks_alike": int((signs == np.sign(np.median(differences))).sum()),
     }
 
 

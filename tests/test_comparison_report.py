@@ -84,7 +84,7 @@ def test_a_contrast_row_is_the_planned_contrast(comparison, tables):
     row = next(row for row in tables["contrasts-nsga2"].rows if row[:2] == ("mutual-information", "random"))
     assert row[2] == signed(mine["median_difference"])
     assert row[3] == f"{signed(mine['low'])} to {signed(mine['high'])}"
-    assert row[5] == f"{mine['a12']:.2f}"
+    assert row[5:] == (f"{mine['a12']:.2f}", "2 of 2")
 
 
 def test_the_csv_of_contrasts_has_every_way_and_that_of_measures_the_hypervolumes(comparison, tables):
@@ -145,6 +145,13 @@ def test_findings_name_the_best_and_those_that_beat_random(comparison):
 def test_a_users_own_measure_has_its_sentence_and_its_role(few):
     assert "`nsga2`: your `mine` has mean rank 1.0 of 3" in findings(few)
     assert comparison_tables(few)["compare"].rows[0][1] == "own"
+
+
+def test_without_an_upper_baseline_none_is_named(few):
+    changed = type(few)(few.folder, few.about | {"upper": None}, few.summary, few.networks)
+    page = comparison_page(changed, comparison_tables(changed), [])
+    assert "upper baseline:" not in page
+    assert "None" not in page
 
 
 def test_the_picture_has_a_panel_a_way_and_a_marker_a_pair(comparison):

@@ -154,6 +154,19 @@ def test_a_rival_is_chosen_on_the_search_part_and_is_neither_null_nor_upper_base
     assert set(found[found["kind"] == RIVAL]["against"]) == {"l1", "mine"}
 
 
+def test_networks_that_disagree_are_counted():
+    summary = summary_of(measures=("random", "l1"), rise=0.1)
+    summary.loc[(summary["network"] == "2") & (summary["measure"] == "l1"), "corner_test"] = 0.0
+    row = planned_contrasts(summary, "sweep", ROLES).iloc[0]
+    assert (row["networks"], row["networks_alike"]) == (3, 2)
+    assert row["median_difference"] > 0
+
+
+def test_a_comparison_may_lack_an_upper_baseline():
+    found = planned_contrasts(summary_of(), "sweep", Roles("random", ("random", "shuffled"), None))
+    assert found[found["kind"] == RIVAL].set_index("measure")["against"]["l1"] == "sensitivity"
+
+
 def test_a_lone_measure_has_no_rival():
     summary = summary_of(measures=("random", "l1"))
     found = planned_contrasts(summary, "sweep", ROLES)

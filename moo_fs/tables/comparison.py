@@ -149,7 +149,7 @@ def _contrasts_table(name: str, way: str, found: pd.DataFrame, data: pd.DataFram
     return Table(
         name=name,
         title=f"Planned contrasts under {way}: each measure against random scores and against its best rival",
-        header=("measure", "against", "difference", interval, "p (Holm)", "A12"),
+        header=("measure", "against", "difference", interval, "p (Holm)", "A12", "networks"),
         rows=rows,
         data=data,
         note=_contrasts_note(found, tested),
@@ -168,6 +168,7 @@ def _contrast_cells(row: Mapping[Any, Any], tested: bool) -> tuple[str, ...]:
         f"{signed(low)} to {signed(high)}",
         probability(row["p_holm"]) if tested else MISSING,
         f"{row['a12']:.2f}",
+        f"{row['networks_alike']} of {row['networks']}",
     )
 
 
@@ -202,5 +203,6 @@ def _contrasts_note(found: pd.DataFrame, tested: bool) -> str:
     )
     return (
         f"Corner hypervolume on the test part, {pairs} pairs. {test}A12: how often a value of the measure is larger "
-        "than one of the other. Rivals are the best on the search part, nulls and upper baseline aside."
+        "than one of the other. Networks: in how many the median difference has this "
+        "sign. Rivals are the best on the search part, nulls and upper baseline aside."
     )
