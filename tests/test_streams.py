@@ -13,7 +13,7 @@ import pytest
 import torch
 from tiny import CHANNELS, tiny_model
 
-from moo_fs import streams, transmission
+from moo_fs import registry, streams, transmission
 from moo_fs.cli import status_of
 from moo_fs.contracts import MooFsError
 from moo_fs.loading import load_subject
@@ -253,3 +253,10 @@ def test_a_code_of_another_image_size_is_refused_in_one_sentence(folder, capsys)
     assert status_of(["decode", "x.mfs", "-o", "o.npz", "--subject", "own.py:mine"]) == 2
     assert "x.mfs: codec 'ans'" in capsys.readouterr().err
     assert not (folder / "o.npz").exists()
+
+
+def test_codecs_are_listed_with_whether_they_make_streams(capsys):
+    assert status_of(["list", "codecs", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (rows["ans"]["stream"], rows["entropy"]["stream"]) == (True, False)
+    assert all(row["stream"] == registry.codecs.load(name).makes_stream for name, row in rows.items())
