@@ -184,6 +184,9 @@ def test_the_critical_difference_picture_names_every_measure_with_its_rank(compa
         ranks = mean_ranks(pairs_of(comparison.summary, way))
         assert all(name in texts and f"({rank:.1f})" in texts for name, rank in ranks.items())
         assert axes.get_title("left").startswith(way)
+        bars = [line.get_xdata() for line in axes.lines if line.get_linewidth() == 2.2]
+        assert len(bars) > 2
+        assert all(np.array_equal(bar, np.sort(bar)) for bar in bars)  # a set's order is another in every process
 
 
 @pytest.mark.parametrize("own", [[], ["an-importance-measure-with-a-long-name-of-the-users"]])

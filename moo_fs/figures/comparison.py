@@ -88,7 +88,7 @@ def draw_critical_differences(comparison: Comparison) -> dict[str, Figure]:
     for axes, (way, frame) in zip(figure.subplots(len(ways), 1, squeeze=False)[:, 0], frames.items(), strict=True):
         ranks = mean_ranks(frame).rename(lambda name: str(name))
         colours = {name: _colour(name, roles) for name in ranks.index}
-        critical_difference_diagram(
+        drawn = critical_difference_diagram(
             ranks,
             nemenyi(frame),
             alpha=LEVEL,
@@ -102,6 +102,8 @@ def draw_critical_differences(comparison: Comparison) -> dict[str, Figure]:
             color_palette=colours,
             text_h_margin=0.15,
         )
+        for (bar,) in drawn["crossbars"]:  # its points come in a set's order, which is another one in every process
+            bar.set_xdata(np.sort(bar.get_xdata()))
         _ranks_axis(axes, count, critical_difference(count, pairs))
         axes.set_title(f"{way}: {_friedman_words(friedman(frame))}", loc="left")
     return {"critical-difference": figure}
