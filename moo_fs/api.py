@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,8 @@ def scores(
 def evaluate(subject: Subject | Prepared, bits: ArrayLike, part: str = "test") -> pd.DataFrame:
     """Rates, distortions and metrics of allocations (channel,) or (allocation, channel) on a part, a row each.
 
-    Columns: rate_kbit, one per task (its distortion), and <task>_<metric> in natural units.
+    Columns: rate_kbit, one per task (its distortion), <task>_<metric> in natural units, and coded_bytes: mean bytes
+    per image of the streams of codec `ans` (not for analytic subjects).
     """
     if part not in PARTS:
         raise MooFsError(f"no part '{part}'{did_you_mean(part, PARTS)}")
@@ -49,5 +51,6 @@ def evaluate(subject: Subject | Prepared, bits: ArrayLike, part: str = "test") -
 
 
 def outcome_row(outcome: Outcome) -> dict[str, float]:
-    """Rate, distortions and metrics as one flat row."""
-    return {"rate_kbit": outcome.rate_kbit} | outcome.distortions | outcome.metrics
+    """Rate, distortions, metrics and, where there are symbols to code, coded bytes as one flat row."""
+    coded = {} if math.isnan(outcome.coded_bytes) else {"coded_bytes": outcome.coded_bytes}
+    return {"rate_kbit": outcome.rate_kbit} | outcome.distortions | outcome.metrics | coded
