@@ -120,7 +120,7 @@ def _pairs(rows: list[dict[str, Any]]) -> str:
 
     pairs = rows[0]["pairs"]
     few = f"; fewer than {ENOUGH_PAIRS}, so no test" if pairs < ENOUGH_PAIRS else ""
-    return f"medians over {pairs} pairs of network and block{few}; rank 1 is best"
+    return f"medians over {pairs} {'pair' if pairs == 1 else 'pairs'} of network and block{few}; rank 1 is best"
 
 
 class _Bars:
