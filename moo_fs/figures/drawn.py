@@ -60,7 +60,8 @@ def data_hash(figure: Figure) -> str:
 def _parts(figure: Figure) -> Iterator[str]:
     for axes in figure.axes:
         yield "axes"
-        yield from (axes.get_title(), axes.get_xlabel(), axes.get_ylabel())
+        yield from (axes.get_title(place) for place in ("left", "center", "right"))
+        yield from (axes.get_xlabel(), axes.get_ylabel())
         yield from _lines_and_areas(axes)
         yield from (_digits(image.get_array()) for image in axes.images)
         yield from (text.get_text() for text in axes.texts)

@@ -52,6 +52,7 @@ def compare_macros(comparison: Comparison) -> dict[str, str]:
         "CompareBlocks": str(len(pairs) // networks),
         "CompareMeasures": str(pairs.shape[1]),
         "CompareBudget": str(int(summary["evaluations"].max())),
+        "CompareWays": ", ".join(map(escape, ways)),
         "CompareTested": "tests were possible" if len(pairs) >= ENOUGH_PAIRS else "too few for any test",
         "CompareLeaders": _leaders(comparison),
         "CompareAgainstRandom": _against_random(comparison),

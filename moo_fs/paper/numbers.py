@@ -12,11 +12,12 @@ from moo_fs.results import Results
 from moo_fs.tables.coded import coded_table
 from moo_fs.tables.efforts import scoring_costs
 from moo_fs.tables.quality import hypervolume_table
-from moo_fs.tables.rendering import count, escape, number, percent, share
+from moo_fs.tables.rendering import count, escape, number, percent, share, signed
 from moo_fs.worth import CORRELATION, EACH, MEAN, at_half_rate, sensitivity_correlations
 
 DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 CHEAP = 0.1  # of the budget: scores that cost at most this share of a search count as cheap; our choice
+NULL = "random"
 WITHOUT = "none"  # the measure of a search that gets no scores
 MEDIAN = "hypervolume_test_median"
 
@@ -130,7 +131,7 @@ def hypervolume_macros(results: Results) -> dict[str, str]:
     }
     if study.get("exhausted"):
         found["FamilyExhausted"] = str(len(study["exhausted"]))
-    return found | _best(grid) | _baselines(table) | _spreads(grid) | _measures(results, grid)
+    return found | _best(grid) | _optimisers(grid) | _baselines(table) | _spreads(grid) | _measures(results, grid)
 
 
 def _best(grid: pd.DataFrame) -> dict[str, str]:
@@ -166,6 +167,29 @@ def _spreads(grid: pd.DataFrame) -> dict[str, str]:
     return found
 
 
+def _optimisers(grid: pd.DataFrame) -> dict[str, str]:
+    """Optimisers in the order of their mean over the measures that all of them got."""
+    wide = grid.pivot_table(index="optimiser", columns="measure", values=MEDIAN).dropna(axis=1)
+    if wide.empty:
+        return {}
+    means = wide.mean(axis=1).sort_values(ascending=False, kind="stable")
+    return {"OptimiserOrder": _valued(means)}
+
+
+def _valued(values: pd.Series) -> str:
+    return ", ".join(f"{escape(str(name))} ({share(value)})" for name, value in values.items())
+
+
+def _gains(wide: pd.DataFrame) -> dict[str, str]:
+    """What each optimiser's best measure gives it beyond random scores; `wide` (measure, optimiser)."""
+    if NULL not in wide.index:
+        return {}
+    gains = {str(way): float(wide[way].max()) - float(wide[way][NULL]) for way in wide}
+    order = sorted(gains, key=lambda way: -gains[way])
+    shown = (f"{way} {signed(gains[way])} ({wide[way].idxmax()})" for way in order)
+    return {"ScoreGains": ", ".join(map(escape, shown))}
+
+
 def _measures(results: Results, grid: pd.DataFrame) -> dict[str, str]:
     """Measures in the order of their mean over the optimisers that read them, and the best of the cheap ones."""
     wide = grid.pivot_table(index="measure", columns="optimiser", values=MEDIAN)
@@ -180,11 +204,12 @@ def _measures(results: Results, grid: pd.DataFrame) -> dict[str, str]:
     found = {
         "ReadingOptimisers": str(wide.shape[1]),
         "ScoringMeasures": str(len(means)),
-        "MeasureOrder": ", ".join(f"{escape(str(name))} ({share(value)})" for name, value in means.items()),
+        "MeasureOrder": _valued(means),
         "CheapLimit": escape(percent(CHEAP)),
     }
     if cheap:
         found |= {"BestCheapMeasure": escape(cheap[0]), "BestCheapMean": share(means[cheap[0]])}
+    found |= _gains(wide)
     for place, name in enumerate(means.index, 1):
         found[macro_name("Place", str(name))] = str(place)
         found[macro_name("Range", str(name))] = _between(lowest[name], highest[name])
