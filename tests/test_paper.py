@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from moo_fs.figures.style import styled
 from moo_fs.paper import build_pdf, check_paper, checking, pdf, write_paper
 from moo_fs.paper.archives import Archives
 from moo_fs.paper.literals import literal_numbers
-from moo_fs.paper.numbers import macro_name
+from moo_fs.paper.numbers import codec_macros, macro_name
 from moo_fs.paper.writing import places_of
 from moo_fs.report import page_of, seal
 from moo_fs.results import load_results
@@ -251,6 +252,16 @@ def test_numbers_in_the_text_are_those_of_the_archive(made):
     assert r"\newcommand{\ComparePairs}{4}" in macros
     assert macros.startswith("% made from ")
     assert results.archive_hash in macros
+
+
+def test_the_paper_says_how_much_longer_streams_are_than_the_entropy(made):
+    results = load_results(made / "results/one")
+    fronts = results.fronts()
+    fronts["coded_bytes"] = fronts["rate_kbit_test"] * 125 * 1.004
+    macros = codec_macros(replace(results, stored_fronts=fronts))
+    assert macros["CodecRatio"] == macros["CodecWorst"] == "1.0040"
+    assert macros["CodecMembers"] == str(fronts["bits"].nunique())
+    assert codec_macros(results) == {}
 
 
 def test_a_source_that_is_not_named_leaves_its_part_out(light):
