@@ -48,6 +48,20 @@ def test_a_mask_has_no_holes_even_where_the_cloth_is_dark():
         assert np.array_equal(ndimage.binary_fill_holes(picture), picture.astype(bool))
 
 
+def test_three_networks_ship_and_differ():
+    assert fashion_scenes.networks() == [0, 1, 2]
+    sizes = [fashion_scenes.weights_path(number).stat().st_size for number in fashion_scenes.networks()]
+    assert sum(sizes) <= 4 * 2**20
+    first = [fashion_scenes.weights_path(number).read_bytes() for number in fashion_scenes.networks()]
+    assert len(set(first)) == 3
+
+
+@pytest.mark.parametrize("weights", [3, -1, True, "0", 1.5])
+def test_a_network_that_does_not_exist_is_refused(weights):
+    with pytest.raises(MooFsError, match="weights: wanted one of 0"):
+        fashion_scenes.fashion_scenes(weights=weights)
+
+
 def test_no_garment_is_in_two_parts():
     ranges = list(fashion_scenes.GARMENTS.values())
     assert all(first[1] <= second[0] for first, second in itertools.pairwise(ranges))
@@ -60,8 +74,9 @@ def test_a_larger_part_starts_with_the_scenes_of_a_smaller_one():
     assert torch.equal(small[1]["depth"], large[1]["depth"][:5])
 
 
-def test_the_shipped_network_is_as_good_as_a_subject_has_to_be_on_garments_it_never_saw():
-    model = fashion_scenes.fashion_scenes(test_images=128)
+@pytest.mark.parametrize("weights", fashion_scenes.networks())
+def test_a_shipped_network_is_as_good_as_a_subject_has_to_be_on_garments_it_never_saw(weights):
+    model = fashion_scenes.fashion_scenes(weights=weights, test_images=128)
     images, targets = model.data("test")
     with torch.inference_mode():
         features = model.edge(images)
