@@ -16,7 +16,7 @@ from moo_fs.study_file import is_comparison, network_name, read_comparison_file
 
 WAYS = ("sweep", "rank-sweep", "nsga2")
 RANDOM = "random"
-NULLS = (RANDOM, "shuffled-mutual-information", "none")
+NULLS = (RANDOM, "shuffled-mutual-information")
 UPPER = "sensitivity"
 ONLY_NETWORK = "0"
 MOST_BUDGET = 300  # our choice: what a grid's study is compared at, if it has more

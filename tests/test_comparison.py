@@ -113,7 +113,7 @@ def test_a_grids_study_is_compared_with_both_nulls_at_300_evaluations_or_fewer(t
     grid = GOOD.replace("[compare]", "[grid]\noptimisers = ['tpe']").replace("networks = {seed = [0, 1]}\n", "")
     plan = read_comparison(write(tmp_path, grid.replace("budget = 12", "budget = 500").replace('"random", ', "")))
     labels = [spec.label for spec in plan.whole.measures]
-    assert labels == ["l2-norm", "variance", "random", "shuffled-mutual-information", "none"]
+    assert labels == ["l2-norm", "variance", "random", "shuffled-mutual-information"]
     assert (list(plan.networks), plan.whole.budget, plan.whole.seeds) == (["0"], 300, 1)
     assert plan.study("0").subject.options == {"channels": 6}
     assert folder_for(plan) == tmp_path / "results" / "small-compare"
