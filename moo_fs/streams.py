@@ -44,6 +44,7 @@ LONGEST_RECORD = 2**20
 LONGEST_FILE = 2**28
 MOST_VALUES = 2**24
 LARGEST_OPTION = 2**16
+NO_OPTIONS = ("name", "device")
 HASH_DIGITS = 64
 
 
@@ -178,8 +179,8 @@ def _checked_record(found: Any, name: str) -> Deployment:
         raise _wrong(name, "shape", f"channel, height and width of at most {MOST_VALUES} values")
     if not _whole(found["bits"], 0, MAX_BITS) or len(found["bits"]) != shape[0]:
         raise _wrong(name, "bits", f"{shape[0]} whole numbers from 0 to {MAX_BITS}")
-    if not isinstance(found["options"], dict) or not all(map(_plain, found["options"].values())):
-        raise _wrong(name, "options", f"plain values, numbers to {LARGEST_OPTION} at most")
+    if not isinstance(found["options"], dict) or not all(_may_be(*one) for one in found["options"].items()):
+        raise _wrong(name, "options", f"names of options and plain values, numbers to {LARGEST_OPTION} at most")
     return Deployment(**found | {"bits": tuple(found["bits"]), "shape": tuple(shape)})
 
 
@@ -187,8 +188,10 @@ def _whole(values: Any, least: int, most: int) -> bool:
     return isinstance(values, list) and all(type(one) is int and least <= one <= most for one in values)
 
 
-def _plain(value: Any) -> bool:
-    """Whether a value may be an option: no nesting, and no number that makes a subject of any size."""
+def _may_be(option: str, value: Any) -> bool:
+    """Whether this may be an option: nothing that names the subject or its device, no nesting, no huge number."""
+    if not option.isidentifier() or option in NO_OPTIONS:
+        return False
     return isinstance(value, str | bool) or (isinstance(value, int | float) and abs(value) <= LARGEST_OPTION)
 
 

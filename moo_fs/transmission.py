@@ -49,8 +49,9 @@ class Encoded:
 
 
 def subject_spec(reference: str, options: Mapping[str, Any], *, folder: Path | None = None) -> PluginSpec:
-    """A subject and its options, checked as in a study file; runs the file if `reference` names one."""
-    return resolve({"name": reference, **options}, kind="subject", key="subject", folder=folder or Path())
+    """A subject and its options, checked as in a study file; runs the file if `reference`, and only it, names one."""
+    # The name last: options may come from a stream, and none of them may name another subject.
+    return resolve({**options, "name": reference}, kind="subject", key="subject", folder=folder or Path())
 
 
 def encode(spec: PluginSpec, bits: Any, *, part: str, image: int, codec: str = "ans", named: str = "bits") -> Encoded:

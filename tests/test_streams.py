@@ -125,6 +125,19 @@ def test_a_file_that_a_stream_names_is_not_run_unasked(folder, capsys):
     assert not (folder / "o.npz").exists()
 
 
+def test_options_of_a_stream_name_no_other_subject(folder, capsys):
+    """Contract: a registered subject whose options name a file does not run it, in no layer."""
+    deployment, stream = sample()
+    evil = replace(deployment, subject="fashion-scenes", options={"name": str(folder / "own.py:mine")})
+    (folder / "x.mfs").write_bytes(forged(packed_record(evil), stream))
+    assert status_of(["decode", "x.mfs", "-o", "o.npz"]) == 2
+    assert "deployment record: options: wanted" in capsys.readouterr().err
+    with pytest.raises(MooFsError):
+        transmission.receiver(evil)
+    assert transmission.subject_spec("fashion-scenes", evil.options).name == "fashion-scenes"
+    assert not (folder / "was-run").exists()
+
+
 @pytest.mark.parametrize(("subject", "what"), [("other_heads", "heads"), ("other_edge", "tables")])
 def test_the_wrong_subject_is_refused(folder, capsys, subject, what):
     assert encode() == 0
@@ -220,6 +233,9 @@ def test_foreign_and_newer_files_are_refused(tmp_path, capsys):
         ("options", {"size": [1]}),
         ("options", {"size": 10**9}),
         ("options", {"size": float("nan")}),
+        ("options", {"name": "own.py:mine"}),
+        ("options", {"device": "cuda"}),
+        ("options", {"--size": 3}),
         ("options", []),
     ],
 )
