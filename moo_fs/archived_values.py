@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,15 +27,16 @@ class ArchivedValues:
     tested: dict[bytes, dict[str, float]] = field(default_factory=dict)
 
 
-def archived_values(folder: Path, objectives: tuple[str, ...], backend: str) -> ArchivedValues:
-    """What the archive in `folder` holds for these objectives; nothing unless it is whole and of this backend.
+def archived_values(folder: Path, objectives: tuple[str, ...], context: Mapping[str, str]) -> ArchivedValues:
+    """What the archive in `folder` holds for these objectives.
 
-    Whether the subject is still the same is for the caller to try: the archive does not know.
+    Nothing unless it is whole and was evaluated in the same `context`: backend, and hash of the subject.
     """
     if not (folder / STUDY).is_file() or verify(folder):
         return ArchivedValues()
     results = load_results(folder)
-    if results.objectives != objectives or results.study.get("backend") != backend:
+    before = {"backend": results.study.get("backend"), "subject": results.study.get("subject_hash")}
+    if results.objectives != objectives or before != dict(context):
         return ArchivedValues()
     return ArchivedValues(
         dict(zip(results.trials["bits"], values_of(results.trials, objectives), strict=True)),

@@ -6,74 +6,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import numpy as np
 
 from moo_fs.contracts import Bits, Floats, RunError, bits_array
+from moo_fs.run_parts import Evaluates, Optimises, Records, RunOutcome
 from moo_fs.store import NEW, Ending, Row
 from moo_fs.study import RunSpec
 from moo_fs.trials import Trials, six_digits
 
 ASKS_PER_EVALUATION = 5
 BATCHES_WITHOUT_NEWS = 20
-BUDGETS = "times the budget"
 CHUNK = 16
 CHUNK_SECONDS = 0.5
-
-
-class Evaluates(Protocol):
-    """What a run needs of a problem: a space, and objectives (allocation, objective) of bits (allocation, channel)."""
-
-    @property
-    def space(self) -> Any:
-        """The search space, with `channels` and `objectives`."""
-
-    def evaluate(self, bits: Bits) -> Floats:
-        """Objectives (allocation, objective)."""
-
-
-class Optimises(Protocol):
-    """What a run needs of an optimiser."""
-
-    def ask(self) -> Bits:
-        """The next batch (batch, channel)."""
-
-    def tell(self, bits: Bits, objectives: Floats) -> None:
-        """The batch with its objectives (batch, objective)."""
-
-
-class Records(Protocol):
-    """What a run needs of a store."""
-
-    where: str
-    history: list[Row]
-
-    def record(self, rows: Sequence[Row], distributions: Mapping[str, Any] | None = None) -> None:
-        """Rows that are safe when this returns."""
-
-    @property
-    def ending(self) -> Ending | None:
-        """How the run ended when it was last executed; None if it did not."""
-
-    def close(self, state: str, ending: Ending | None = None) -> None:
-        """How the run ended."""
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """A run's trials, and what else it took.
-
-    `asks` counts rows asked for, `repeats` those answered from the cache; `exhausted` says why a run ended below its
-    budget (None if it did not); `seconds` are those of evaluating, asking and telling, from its beginning.
-    """
-
-    trials: Trials
-    repeats: int
-    asks: int
-    exhausted: str | None
-    seconds: float
-    interrupted: bool = False
 
 
 @dataclass
@@ -92,6 +37,7 @@ class _Run:
     chunk: int = CHUNK
     thinking: float = 0.0
     exhausted: str | None = None
+    for_good: bool = False
     interrupted: bool = False
 
     def __post_init__(self) -> None:
@@ -104,7 +50,11 @@ class _Run:
         return self.spec.title
 
     def is_recorded(self) -> bool:
-        """Whether the record alone is the whole run: then its optimiser need not think again."""
+        """Whether the record alone is the whole run: then its optimiser need not think again.
+
+        Only if it ended at the very row where this budget ends: a run that was killed before it noted its end, or
+        that had another budget, is replayed.
+        """
         ending = self.recorder.ending
         if ending is None:
             return False
@@ -112,20 +62,19 @@ class _Run:
             if self.is_over():
                 break
             self._count(row)
+        if not self.is_over() and ending.for_good:
+            self.exhausted, self.for_good = ending.why, True
         self.thinking = ending.thinking
-        # An end for want of allocations does not depend on the budget; one for want of asks does.
-        if not self.is_over() and ending.why is not None and not ending.why.endswith(BUDGETS):
-            self.exhausted = ending.why
-        return self.is_over()
+        return self.is_over() and self.asks == ending.asks
 
     def is_over(self) -> bool:
         """Whether the run ends here; asked before each batch and, but for idleness, before each row."""
         if len(self.trials) >= self.budget:
             return True
         if self.asks >= ASKS_PER_EVALUATION * self.budget:
-            self.exhausted = f"{self.asks} allocations were asked for, {ASKS_PER_EVALUATION} {BUDGETS}"
+            self.exhausted = f"{self.asks} allocations were asked for, {ASKS_PER_EVALUATION} times the budget"
         elif self.idle_batches >= BATCHES_WITHOUT_NEWS:
-            self.exhausted = f"{BATCHES_WITHOUT_NEWS} batches in a row brought no new allocation"
+            self.exhausted, self.for_good = f"{BATCHES_WITHOUT_NEWS} batches in a row brought no new allocation", True
         return self.exhausted is not None
 
     def step(self) -> None:
@@ -134,7 +83,7 @@ class _Run:
         if not len(bits):
             if not self.asks:
                 raise RunError(f"{self.name}, trial 0: the optimiser asked for nothing")
-            self.exhausted = "the optimiser has nothing left to ask for"
+            self.exhausted, self.for_good = "the optimiser has nothing left to ask for", True
             return
         before, told = len(self.trials), np.empty((len(bits), len(self.trials.names)))
         at = 0
@@ -241,6 +190,9 @@ class _Run:
         else:
             self.repeats += 1
 
+    def ending(self) -> Ending:
+        return Ending(self.exhausted, self.for_good, self.asks, self.thinking)
+
     def outcome(self) -> RunOutcome:
         seconds = float(self.trials.seconds.sum()) + self.thinking
         return RunOutcome(self.trials, self.repeats, self.asks, self.exhausted, seconds, self.interrupted)
@@ -285,7 +237,7 @@ def execute(
         _close_failed(recorder, failure)
         raise failure from error
     if not run.interrupted:
-        recorder.close("exhausted" if run.exhausted else "done", Ending(run.exhausted, run.thinking))
+        recorder.close("exhausted" if run.exhausted else "done", run.ending())
     return run.outcome()
 
 

@@ -177,7 +177,7 @@ def _write(runner: Runner, frame: Frame, found: Sequence[tuple[RunSpec, RunResul
             effort=pd.DataFrame([result.effort for _, result in found]),
         ),
     }
-    archive.write_archive(runner.setting.folder, frames, _study_json(study, prepared, frame, found), source=source)
+    archive.write_archive(runner.setting.folder, frames, _study_json(runner, frame, found), source=source)
 
 
 def _examples(study: Study, prepared: Prepared, fronts: pd.DataFrame, corner: Floats) -> pd.DataFrame:
@@ -189,9 +189,8 @@ def _examples(study: Study, prepared: Prepared, fronts: pd.DataFrame, corner: Fl
     return examples.example_rows(prepared, shown)
 
 
-def _study_json(
-    study: Study, prepared: Prepared, frame: Frame, found: Sequence[tuple[RunSpec, RunResult]]
-) -> dict[str, Any]:
+def _study_json(runner: Runner, frame: Frame, found: Sequence[tuple[RunSpec, RunResult]]) -> dict[str, Any]:
+    study, prepared = runner.study, runner.prepared
     search, test = prepared.evaluator("search"), prepared.evaluator("test")
     exhausted = {spec.key: result.exhausted for spec, result in found if result.exhausted is not None}
     metrics = {task.name: list(task.metric_names) for task in prepared.tasks}
@@ -209,6 +208,7 @@ def _study_json(
         "search_images": search.images,
         "test_images": test.images,
         "backend": prepared.backend,
+        "subject_hash": runner.context["subject"],
         "uncompressed": {
             name: {metric: _finite(test.uncompressed[f"{name}_{metric}"]) for metric in names}
             for name, names in metrics.items()

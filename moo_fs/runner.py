@@ -21,10 +21,11 @@ from moo_fs import scoring
 from moo_fs.archived_values import archived_values
 from moo_fs.contracts import MAX_BITS, Bits, Floats, MooFsError
 from moo_fs.evaluator import NetworkEvaluator
-from moo_fs.execute import RunOutcome, execute
+from moo_fs.execute import execute
 from moo_fs.loading import load_subject
 from moo_fs.prepared import Prepared, Problem
 from moo_fs.results import allocations, front_of, values_of
+from moo_fs.run_parts import RunOutcome
 from moo_fs.score_tables import score_rows
 from moo_fs.seeds import stream
 from moo_fs.split import PARTS
@@ -73,10 +74,12 @@ class Runner:
         self.study = setting.study
         self.context = {"backend": prepared.backend, "subject": subject_hash(prepared)}
         self.work = setting.folder / "work" / _digest(canonical(self.context).encode())
-        self._cache: dict[bytes, Floats] = {}
-        self._tested: dict[bytes, dict[str, float]] = {}
+        # A study that is extended without its journals thinks again, but evaluates nothing twice.
+        known = archived_values(setting.folder, self.study.objectives, self.context)
+        whole = self.study.objectives == prepared.objectives
+        self._cache: dict[bytes, Floats] = known.searched if whole else {}
+        self._tested: dict[bytes, dict[str, float]] = known.tested
         self._checked: dict[str, pd.DataFrame] = {}
-        self._recall()
 
     def check_measures(self) -> None:
         """Compute the scores of the first block, which are needed anyway, and write nothing.
@@ -147,23 +150,6 @@ class Runner:
         # What is computed of the front is named too: a frame kept by an older release has no coded_bytes.
         content = [b"coded_bytes ans", canonical(self.study.objectives).encode(), *trials["bits"], values.tobytes()]
         return self._kept(f"front-{spec.key}-{_digest(b''.join(content))}", measured)
-
-    def _recall(self) -> None:
-        """Take over what an archive in the folder knows, if the first it holds comes out here to the last digit.
-
-        So a study that is extended without its journals thinks again, but evaluates nothing twice.
-        """
-        known = archived_values(self.setting.folder, self.study.objectives, self.prepared.backend)
-        if not known.searched or self.study.objectives != self.prepared.objectives:
-            return
-        problem = Problem(self.prepared, self.prepared.space(None, self.study.objectives))
-        pairs = [(problem.evaluate(_row(bits))[0], values) for bits, values in list(known.searched.items())[:3]]
-        if not all(np.array_equal(here, there) for here, there in pairs):
-            return
-        self._cache.update(known.searched)
-        first = next(iter(known.tested.items()), None)
-        if first and _same_numbers(self._tests(_row(first[0])[0]), first[1]):
-            self._tested.update(known.tested)
 
     def _tests(self, bits: Bits) -> dict[str, float]:
         """The columns of the test part of one allocation (channel,); runs' fronts share members, so it is kept."""
@@ -242,15 +228,6 @@ def subject_hash(prepared: Prepared) -> str:
         if isinstance(evaluator, NetworkEvaluator):
             numbers += [np.array([*evaluator.best.values(), *evaluator.worst.values()]), evaluator.rates]
     return _digest(six_digits(np.concatenate([np.ravel(one) for one in numbers])).tobytes())
-
-
-def _row(bits: bytes) -> Bits:
-    """Bits (1, channel) of an archived allocation."""
-    return np.frombuffer(bits, dtype=np.int8)[None]
-
-
-def _same_numbers(one: dict[str, float], other: dict[str, float]) -> bool:
-    return list(one) == list(other) and np.array_equal([*one.values()], [*other.values()], equal_nan=True)
 
 
 def _digest(content: bytes) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: why below its budget (None if not), and the seconds that its optimiser took."""
+    """How a run ended.
+
+    Attributes:
+        why: why it ended below its budget; None if it did not.
+        for_good: whether it would have ended there with any larger budget too.
+        asks: rows that were asked for until then.
+        thinking: seconds that its optimiser took.
+    """
 
     why: str | None
+    for_good: bool
+    asks: int
     thinking: float
 
 
@@ -75,12 +84,12 @@ class Recorder:
     def ending(self) -> Ending | None:
         """How the run ended when it was last executed; None if it did not."""
         noted = self._study.user_attrs.get("ending")
-        return Ending(noted["why"], float(noted["thinking"])) if isinstance(noted, dict) else None
+        return Ending(**noted) if isinstance(noted, dict) and set(noted) == set(Ending.__annotations__) else None
 
     def close(self, state: str, ending: Ending | None = None) -> None:
         """Note how the run ended ("done", "exhausted", "failed: ..."), for those who look at the storage."""
         if ending is not None and ending != self.ending:
-            self._study.set_user_attr("ending", {"why": ending.why, "thinking": ending.thinking})
+            self._study.set_user_attr("ending", asdict(ending))
         if self._study.user_attrs.get("state") != state:
             self._study.set_user_attr("state", state)
 

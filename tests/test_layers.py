@@ -25,6 +25,7 @@ LAYERS = [
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units.split()}
 PARTS_OF = {
     "worker": "workers",
+    "run_parts": "execute",
     "worth": "results",
     "archived_values": "results",
     "losses": "tasks",

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from moo_fs.contracts import MooFsError
-from moo_fs.execute import RunOutcome, execute
+from moo_fs.execute import execute
 from moo_fs.plugins import PluginSpec
+from moo_fs.run_parts import RunOutcome
 from moo_fs.seeds import stream
 from moo_fs.space import Space
 from moo_fs.store import open_run
