@@ -19,7 +19,7 @@ from moo_fs.paper import build_pdf, check_paper, checking, pdf, write_paper
 from moo_fs.paper.archives import Archives
 from moo_fs.paper.literals import literal_numbers
 from moo_fs.paper.numbers import codec_macros, macro_name
-from moo_fs.paper.writing import places_of
+from moo_fs.paper.writing import Places, places_of
 from moo_fs.report import page_of, seal
 from moo_fs.results import load_results
 from moo_fs.tables import number, tables_of, write_tables
@@ -326,12 +326,35 @@ def test_elsewhere_than_in_the_projects_folder_nothing_is_done(tmp_path):
         ("It is 0.719.", ["0.719"]),
         ("It is $0.719$, $x_1 = 300$ and 5 blocks", ["0.719", "300", "5"]),
         (r"$b \in \{0, \dots, 8\}$, nsga2, l1-norm, \cite{deb2002}, \FamilyBlocks{} % 0.5", []),
-        (r"\includegraphics[width=0.5\textwidth]{a1} \[ x^{12} \]", []),
+        (r"\includegraphics[width=0.5\textwidth]{a1} \[ x^2 \] $A_{12}$, from $0$ to $1$", []),
         (r"\begin{thebibliography}{99} PLoS ONE 9(2), 2014. \end{thebibliography}", []),
     ],
 )
 def test_numbers_typed_into_the_text_are_found(tex, found):
     assert [text for _, text in literal_numbers(r"\usepackage[11pt]{x}\begin{document}" + tex)] == found
+
+
+@pytest.mark.parametrize(
+    ("tex", "said"),
+    [
+        (r"\renewcommand{\BestHypervolume}{\FamilyRuns}", "'BestHypervolume' is defined anew"),
+        (r"\def\BestHypervolume{x}", "'BestHypervolume' is defined anew"),
+        (r"\let\BestHypervolume\LowestMedian", "'BestHypervolume' is defined anew"),
+        (r"\newcommand{\mine}{0.999}", "'0.999' is typed by hand"),
+        (r"\def\mine{" + "\n 7}", "line 5: '7' is typed by hand"),
+        (r"\input{other}", r"'\input{other}' is read from elsewhere"),
+        (r"\input other", r"'\input other' is read from elsewhere"),
+        (r"\input{generated/../other}", "is read from elsewhere"),
+        (r"\include{other}", "is read from elsewhere"),
+        (r"\expandafter\def\csname BestHypervolume\endcsname{x}", "is read from elsewhere"),
+    ],
+)
+def test_a_number_that_the_preamble_or_another_file_would_hide_is_a_fault(made, tmp_path, tex, said):
+    numbers = r"\input{generated/numbers}"
+    (tmp_path / "paper/generated").mkdir(parents=True)
+    shutil.copy(made / "paper/generated/numbers.tex", tmp_path / "paper/generated")
+    (tmp_path / "paper/main.tex").write_text((MAIN % "").replace(numbers, f"{numbers}\n{tex}"))
+    assert [fault for fault in checking._text_faults(Places(tmp_path)) if said in fault]
 
 
 def test_a_number_typed_into_main_tex_is_a_fault_with_its_line(light):

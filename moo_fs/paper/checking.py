@@ -11,9 +11,9 @@ from moo_fs.contracts import MooFsError
 from moo_fs.figures.drawn import data_hash
 from moo_fs.figures.style import styled
 from moo_fs.paper.archives import Archives
-from moo_fs.paper.contents import drawings_of, texts_of
+from moo_fs.paper.contents import NUMBERS, drawings_of, texts_of
 from moo_fs.paper.declaration import Declaration
-from moo_fs.paper.literals import literal_numbers
+from moo_fs.paper.literals import hidden_numbers, literal_numbers, macros_of
 from moo_fs.paper.reports import recomputed_faults, report_faults
 from moo_fs.paper.writing import HASHES, Places, entry, places_of
 
@@ -39,12 +39,7 @@ def check_paper(root: str | Path) -> list[str]:
     faults += _file_faults(places.generated, hashes["generated"])
     if sound:
         faults += _recomputed(places, declared, archives, hashes["generated"])
-    main = places.paper / "main.tex"
-    faults += [
-        f"{main}, line {line}: '{text}' is typed by hand; take it from a macro of generated/numbers.tex"
-        for line, text in literal_numbers(main.read_text(encoding="utf-8"))
-    ]
-    return list(dict.fromkeys(faults))
+    return list(dict.fromkeys(faults + _text_faults(places)))
 
 
 def _archives_checked(declared: Declaration, archives: Archives, recorded: dict[str, str]) -> tuple[list[str], bool]:
@@ -121,6 +116,18 @@ def _recomputed(places: Places, declared: Declaration, archives: Archives, liste
         f"{places.generated / HASHES}: '{name}' is not what the archives give; {AGAIN}"
         for name in sorted({*again, *listed})
         if again.get(name) != listed.get(name)
+    ]
+
+
+def _text_faults(places: Places) -> list[str]:
+    """Numbers of main.tex that are typed by hand, and where it could hide some."""
+    main, numbers = places.paper / "main.tex", places.generated / NUMBERS
+    tex = main.read_text(encoding="utf-8")
+    defined = macros_of(numbers.read_text(encoding="utf-8", errors="replace")) if numbers.is_file() else []
+    found = [(line, f"'{text}' is typed by hand") for line, text in literal_numbers(tex)]
+    return [
+        f"{main}, line {line}: {what}; take numbers from the macros of generated/{NUMBERS} alone"
+        for line, what in sorted(found + hidden_numbers(tex, defined))
     ]
 
 
