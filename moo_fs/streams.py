@@ -17,8 +17,9 @@ and a stream is a header of 16 bytes, which every rate counts, and a payload:
     bytes 12-15    the first four bytes of the code, zeros where it is shorter
     bytes 16-      the payload: the rest of the code
 
-Only streams are sent per image; the record is not counted in a rate. Nothing here is trusted: every length is checked
-before it is used, nothing is executed, and a record names a subject without being able to load one.
+Only streams are sent per image; the record is not counted in a rate. Nothing here is trusted: every length of the file
+is checked before it is used, nothing is executed, and a record names a subject without being able to load one. How
+large a subject its options may make is for the receiver to say (`moo_fs.transmission`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from moo_fs.codecs.interface import CODE_IN_HEADER, HEADER_BYTES
+from moo_fs.coding.cells import BITS_PER_KBIT
 from moo_fs.contracts import MAX_BITS, MooFsError
 from moo_fs.split import PARTS
 
@@ -44,8 +46,9 @@ LONGEST_RECORD = 2**20
 LONGEST_FILE = 2**28
 MOST_VALUES = 2**24
 LARGEST_OPTION = 2**16
-NO_OPTIONS = ("name", "device")
+RESERVED = ("name", "device")
 HASH_DIGITS = 64
+KBIT_PER_BYTE = 8 / BITS_PER_KBIT
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,11 @@ def read(path: Path) -> tuple[Deployment, Stream]:
     return unpack(content, str(path))
 
 
+def is_option(key: str) -> bool:
+    """Whether an option may be called so: none names the subject itself or its device."""
+    return key.isidentifier() and key not in RESERVED
+
+
 def _read_stream(content: bytes, name: str) -> Stream:
     if len(content) < HEADER_BYTES:
         raise _cut(name)
@@ -179,7 +187,8 @@ def _checked_record(found: Any, name: str) -> Deployment:
         raise _wrong(name, "shape", f"channel, height and width of at most {MOST_VALUES} values")
     if not _whole(found["bits"], 0, MAX_BITS) or len(found["bits"]) != shape[0]:
         raise _wrong(name, "bits", f"{shape[0]} whole numbers from 0 to {MAX_BITS}")
-    if not isinstance(found["options"], dict) or not all(_may_be(*one) for one in found["options"].items()):
+    options = found["options"]
+    if not isinstance(options, dict) or not all(is_option(key) and _plain(one) for key, one in options.items()):
         raise _wrong(name, "options", f"names of options and plain values, numbers to {LARGEST_OPTION} at most")
     return Deployment(**found | {"bits": tuple(found["bits"]), "shape": tuple(shape)})
 
@@ -188,10 +197,8 @@ def _whole(values: Any, least: int, most: int) -> bool:
     return isinstance(values, list) and all(type(one) is int and least <= one <= most for one in values)
 
 
-def _may_be(option: str, value: Any) -> bool:
-    """Whether this may be an option: nothing that names the subject or its device, no nesting, no huge number."""
-    if not option.isidentifier() or option in NO_OPTIONS:
-        return False
+def _plain(value: Any) -> bool:
+    """Whether a value may be an option: no nesting, and no number beyond all use."""
     return isinstance(value, str | bool) or (isinstance(value, int | float) and abs(value) <= LARGEST_OPTION)
 
 

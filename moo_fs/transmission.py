@@ -7,6 +7,7 @@ That both sides have the same is checked by the hashes in the deployment record 
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,10 @@ from moo_fs.loading import load_subject
 from moo_fs.plugins import PluginSpec, resolve
 from moo_fs.prepared import Prepared
 from moo_fs.split import PARTS, SplitModel
-from moo_fs.streams import Deployment, Stream
+from moo_fs.streams import KBIT_PER_BYTE, Deployment, Stream
+from moo_fs.subjects.linear_gaussian import AnalyticModel
+
+LARGEST_UNASKED = 4096
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Encoded:
     @property
     def coded_kbit(self) -> float:
         """The same in kbit."""
-        return self.coded_bytes * 8 / BITS_PER_KBIT
+        return self.coded_bytes * KBIT_PER_BYTE
 
 
 def subject_spec(reference: str, options: Mapping[str, Any], *, folder: Path | None = None) -> PluginSpec:
@@ -81,28 +85,63 @@ def encode(spec: PluginSpec, bits: Any, *, part: str, image: int, codec: str = "
         tables=tables_hash(cells),
         heads=heads_hash(prepared),
     )
-    entropy = (float(Entropy(cells).payload_bytes(symbols)[0]) + HEADER_BYTES) * 8 / BITS_PER_KBIT
+    entropy = (float(Entropy(cells).payload_bytes(symbols)[0]) + HEADER_BYTES) * KBIT_PER_BYTE
     nominal = float(row.sum()) * symbols[0, 0].size / BITS_PER_KBIT
     return Encoded(deployment, Stream(image, code), nominal, entropy)
 
 
-def receiver(deployment: Deployment, *, subject: str | None = None, folder: Path | None = None) -> Prepared:
+def receiver(
+    deployment: Deployment,
+    *,
+    subject: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> Prepared:
     """The subject that a stream relies on, checked to be the same.
 
     A record may come from anybody, so it loads registered subjects only; a user's own must be named by `subject`,
-    "file.py:function" relative to `folder`. Raises MooFsError if there is none, or if it is not the sender's.
+    "file.py:function" relative to `folder`. Options of the record hold small numbers only; the user's own `options`,
+    which stand before the record's, may be larger. What can be refused without building the subject is. Raises
+    MooFsError if there is no such subject, or if it is not the sender's.
     """
+    registry.codecs.load(deployment.codec)
+    own = dict(options or {})
+    _refuse_large({name: value for name, value in deployment.options.items() if name not in own})
     if subject is None:
-        if deployment.subject not in registry.subjects.names():
+        _refuse_unknown(deployment)
+    named = subject or deployment.subject
+    prepared = prepared_for(subject_spec(named, {**deployment.options, **own}, folder=folder))
+    _refuse_other(prepared, deployment, named)
+    return prepared
+
+
+def _refuse_large(options: Mapping[str, Any]) -> None:
+    """No file decides alone that this machine builds something large."""
+    for name, value in options.items():
+        if isinstance(value, int | float) and abs(value) > LARGEST_UNASKED:
             raise MooFsError(
-                f"the stream names the subject '{deployment.subject}', which is not registered, and files that a "
-                "stream names are not run unasked; if you trust it, name it with --subject file.py:function"
+                f"the stream sets the option {name} to {value}, and numbers beyond {LARGEST_UNASKED} may make a "
+                f"subject too large for this machine; if you trust it, repeat it with --option {name}={value}"
             )
-        subject = deployment.subject
-    prepared = prepared_for(subject_spec(subject, deployment.options, folder=folder))
+
+
+def _refuse_unknown(deployment: Deployment) -> None:
+    """Only what is registered, and only with the channels that it says to have."""
+    known = {row["name"]: row for row in registry.subjects.rows()}
+    if deployment.subject not in known:
+        raise MooFsError(
+            f"the stream names the subject '{deployment.subject}', which is not registered, and files that a "
+            "stream names are not run unasked; if you trust it, name it with --subject file.py:function"
+        )
+    channels = known[deployment.subject].get("channels", deployment.shape[0])
+    if "channels" not in deployment.options and channels != deployment.shape[0]:
+        raise _other_shape(deployment, deployment.subject, f"{channels} channels")
+
+
+def _refuse_other(prepared: Prepared, deployment: Deployment, subject: str) -> None:
     shape = tuple(prepared.features("fit").shape[1:])
     if shape != deployment.shape:
-        raise MooFsError(f"subject '{subject}': has features of {shape}, the stream is of {deployment.shape}")
+        raise _other_shape(deployment, subject, f"features of {shape}")
     same = {
         "tables": tables_hash(prepared.tables.select(np.array(deployment.bits))) == deployment.tables,
         "heads": heads_hash(prepared) == deployment.heads,
@@ -113,7 +152,13 @@ def receiver(deployment: Deployment, *, subject: str | None = None, folder: Path
                 f"subject '{subject}': its {what} are not those that the stream was encoded for; decode with the "
                 "subject, the libraries and the kind of machine of the sender"
             )
-    return prepared
+
+
+def _other_shape(deployment: Deployment, subject: str, has: str) -> MooFsError:
+    return MooFsError(
+        f"subject '{subject}': has {has}, the stream is of features of {deployment.shape}; decode with the "
+        "subject and the options of the sender"
+    )
 
 
 def decode(prepared: Prepared, deployment: Deployment, stream: Stream) -> Symbols:
@@ -136,9 +181,14 @@ def outputs(prepared: Prepared, deployment: Deployment, symbols: Symbols) -> dic
 
 def prepared_for(spec: PluginSpec) -> Prepared:
     """The subject made ready; raises MooFsError if it is analytic, as then there are no symbols to send."""
-    prepared = load_subject(spec.load("subject"), options=spec.options)
+    factory = spec.load("subject")
+    analytic = MooFsError(f"subject '{spec.name}': is analytic and has no symbols to send; choose a network")
+    # One that says so is refused before it is built.
+    if inspect.signature(factory).return_annotation in (AnalyticModel, AnalyticModel.__name__):
+        raise analytic
+    prepared = load_subject(factory, options=spec.options)
     if not isinstance(prepared.model, SplitModel):
-        raise MooFsError(f"subject '{spec.name}': is analytic and has no symbols to send; choose a network")
+        raise analytic
     return prepared
 
 

@@ -8,7 +8,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -16,6 +16,14 @@ import typer
 from moo_fs.cli import console
 from moo_fs.cli.subjects import Json, read_bits
 from moo_fs.contracts import MooFsError
+
+if TYPE_CHECKING:
+    from moo_fs.transmission import Encoded
+
+Option = Annotated[
+    list[str] | None,
+    typer.Option("--option", help="key=value, an option of the subject, before a stream's own; repeat for several."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,33 +39,21 @@ def encode(
     out: Annotated[Path, typer.Option("-o", "--out", help="The .mfs file to write.")],
     codec: Annotated[str, typer.Option("--codec", help="See moo-fs list codecs.")] = "ans",
     part: Annotated[str, typer.Option("--part", help="fit, search or test.")] = "test",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", help="key=value, an option of the subject; repeat for several.")
-    ] = None,
+    option: Option = None,
     as_json: Json = False,
 ) -> None:
     """One image's features as a real bitstream, and what it takes beside what was promised."""
     from moo_fs import streams, transmission
-    from moo_fs.codecs.interface import HEADER_BYTES
 
     wanted = read_bits(bits)
     spec = transmission.subject_spec(subject, _options(option or []))
     encoded = transmission.encode(spec, wanted, named=str(bits), part=part, image=image, codec=codec)
     content = streams.pack(encoded.deployment, encoded.stream)
     _write(out, content)
-    record = len(streams.packed_record(encoded.deployment))
-    ledger = {
-        "header_bytes": HEADER_BYTES,
-        "payload_bytes": encoded.stream.payload_bytes,
-        "coded_bytes": encoded.coded_bytes,
-        "deployment_bytes": record,
-        "file_bytes": len(content),
-        "nominal_kbit": encoded.nominal_kbit,
-        "entropy_kbit": encoded.entropy_kbit,
-        "coded_kbit": encoded.coded_kbit,
-    }
+    ledger = _ledger(encoded, len(streams.packed_record(encoded.deployment)), len(content))
     if as_json:
-        console.write_json({"file": str(out), "image": image, "part": part, "codec": codec} | ledger)
+        told = {"file": str(out), "subject": encoded.deployment.subject, "part": part, "image": image, "codec": codec}
+        console.write_json(told | ledger)
     else:
         _say(out, ledger)
 
@@ -68,14 +64,16 @@ def decode(
     subject: Annotated[
         str | None, typer.Option("--subject", help="The receiver's subject; a user's own must be named here.")
     ] = None,
+    option: Option = None,
     as_json: Json = False,
 ) -> None:
     """The tasks' outputs from a bitstream alone."""
     from moo_fs import streams, transmission
 
+    options = _options(option or [])
     deployment, stream = streams.read(file)
     try:
-        prepared = transmission.receiver(deployment, subject=subject)
+        prepared = transmission.receiver(deployment, subject=subject, options=options)
         symbols = transmission.decode(prepared, deployment, stream)
     except MooFsError as error:
         raise MooFsError(f"{file}: {error}") from error
@@ -89,6 +87,20 @@ def decode(
         console.say(f"{file}: image {stream.image} of the {deployment.part} part of {deployment.subject}")
         console.table([{"output": name, "shape": " x ".join(map(str, shape))} for name, shape in shapes.items()])
         console.say(f"written: {out}")
+
+
+def _ledger(encoded: Encoded, deployment_bytes: int, file_bytes: int) -> dict[str, int | float]:
+    """What the file takes beside what was promised."""
+    return {
+        "header_bytes": encoded.coded_bytes - encoded.stream.payload_bytes,
+        "payload_bytes": encoded.stream.payload_bytes,
+        "coded_bytes": encoded.coded_bytes,
+        "deployment_bytes": deployment_bytes,
+        "file_bytes": file_bytes,
+        "nominal_kbit": encoded.nominal_kbit,
+        "entropy_kbit": encoded.entropy_kbit,
+        "coded_kbit": encoded.coded_kbit,
+    }
 
 
 def _say(out: Path, ledger: Mapping[str, Any]) -> None:
@@ -109,10 +121,12 @@ def _say(out: Path, ledger: Mapping[str, Any]) -> None:
 
 def _options(texts: list[str]) -> dict[str, Any]:
     """The options behind "key=value": a value is JSON where it can be, else a word."""
+    from moo_fs.streams import is_option
+
     found: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
-        if not key or not equals or key == "name":
+        if not equals or not is_option(key):
             raise MooFsError(f"--option: wanted key=value with an option of the subject, got '{text}'")
         try:
             found[key] = json.loads(value)

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from moo_fs.results import Results
+from moo_fs.streams import KBIT_PER_BYTE
 from moo_fs.tables.rendering import Table, count, number
-
-KBIT_PER_BYTE = 0.008
 
 
 def coded_table(results: Results) -> Table | None:
