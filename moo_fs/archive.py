@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import platform
 from collections.abc import Mapping
 from functools import cache
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 
 from moo_fs.contracts import MooFsError
 from moo_fs.study import Study, canonical, covers
+from moo_fs.whole_files import digest, file_digest, write_together
 
 STUDY = "study.json"
 PACKAGE = Path(__file__).parent
@@ -42,18 +42,10 @@ def write_archive(
         **_resolved_hash(study_json),
         "versions": versions(),
         "source_hash": source or source_hash(),
-        "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())},
+        "files": {name: digest(content) for name, content in sorted(contents.items())},
     }
     contents[STUDY] = (json.dumps(written, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    beside = {name: folder / f".{name}.{os.getpid()}.part" for name in contents}
-    try:
-        for name, content in contents.items():
-            _write_through(beside[name], content)
-        for name, path in beside.items():
-            path.replace(folder / name)
-    finally:
-        for path in beside.values():
-            path.unlink(missing_ok=True)
+    write_together({folder / name: content for name, content in contents.items()})
     return written
 
 
@@ -88,7 +80,7 @@ def verify(folder: Path) -> list[str]:
         path = folder / name
         if not path.is_file():
             faults.append(f"{path}: is missing")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+        elif file_digest(path) != wanted:
             faults.append(f"{path}: differs from its hash in {STUDY}")
     return faults
 
@@ -122,11 +114,11 @@ def versions() -> dict[str, str]:
 @cache
 def source_hash() -> str:
     """SHA-256 of the package's Python files, names and contents, in order."""
-    digest = hashlib.sha256()
+    whole = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
-        digest.update(f"{path.relative_to(PACKAGE).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+        whole.update(f"{path.relative_to(PACKAGE).as_posix()}\0".encode())
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
 
 
 def _resolved_hash(study_json: Mapping[str, Any]) -> dict[str, str]:
@@ -134,7 +126,7 @@ def _resolved_hash(study_json: Mapping[str, Any]) -> dict[str, str]:
     if any(key not in study_json for key in RESOLVED):
         return {}
     resolved = canonical([study_json[key] for key in RESOLVED])
-    return {"resolved_hash": hashlib.sha256(resolved.encode()).hexdigest()}
+    return {"resolved_hash": digest(resolved.encode())}
 
 
 def _serialised(name: str, frame: pd.DataFrame) -> bytes:
@@ -147,10 +139,3 @@ def _serialised(name: str, frame: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", store_schema=False)
     return buffer.getvalue()
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

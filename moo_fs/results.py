@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from moo_fs.archive import STUDY, read_study_json, verify
 from moo_fs.contracts import Floats, MooFsError
 from moo_fs.fronts import non_dominated
 from moo_fs.indicators import beyond_reference, normalised_hypervolume
+from moo_fs.whole_files import digest, file_digest
 
 LABELS = ["run", "measure", "optimiser", "seed"]
 EFFORT = ["repeats", "scoring_evaluations", "scoring_seconds", "seconds"]
@@ -102,8 +102,8 @@ class Results:
     @cached_property
     def archive_hash(self) -> str:
         """SHA-256 of the names and hashes of the archive's files: what tables and figures were made from."""
-        lines = "".join(f"{name} {digest}\n" for name, digest in sorted(self.files.items()))
-        return hashlib.sha256(lines.encode()).hexdigest()
+        lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(self.files.items()))
+        return digest(lines.encode())
 
 
 def columns(objectives: Sequence[str], part: str = "search") -> list[str]:
@@ -211,7 +211,7 @@ def load_results(folder: str | Path) -> Results:
     missing = [name for name in NEEDED if name not in present]
     if missing:
         raise MooFsError(f"{folder}: the archive lacks {', '.join(missing)}; run the study again to write it")
-    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (STUDY, *present)}
+    files = {name: file_digest(folder / name) for name in (STUDY, *present)}
     frames = {name: _read_frame(folder / name) for name in present}
     return Results(
         folder=folder,

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "moo_fs"
 LAYERS = [
-    "contracts seeds",
+    "contracts seeds numerals whole_files",
     "registry contrasts",
     "tasks decoding information fronts plugins",
     "split space indicators coding outcomes study trials score_tables folding",

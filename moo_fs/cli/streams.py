@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import typer
 from moo_fs.cli import console
 from moo_fs.cli.subjects import Json, read_bits
 from moo_fs.contracts import MooFsError
+from moo_fs.whole_files import write_together
 
 if TYPE_CHECKING:
     from moo_fs.transmission import Encoded
@@ -137,12 +137,9 @@ def _options(texts: list[str]) -> dict[str, Any]:
 
 def _write(path: Path, content: bytes) -> None:
     """The whole file or none of it."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_together({path: content})
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise MooFsError(f"{path}: cannot be written ({error.strerror}); choose another file with -o") from error
 
 

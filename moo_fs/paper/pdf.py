@@ -12,6 +12,7 @@ from pathlib import Path
 
 from moo_fs.contracts import MooFsError, RunError
 from moo_fs.paper.writing import places_of
+from moo_fs.whole_files import write_whole
 
 STEM = "main"
 QUIET = ("-interaction=nonstopmode", "-halt-on-error", "-file-line-error")
@@ -48,14 +49,12 @@ def build_pdf(root: str | Path) -> Built:
     builder = _builder()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder) / "paper"
-        shutil.copytree(paper, work, ignore=shutil.ignore_patterns("*.pdf.part", f"{STEM}.pdf"))
+        shutil.copytree(paper, work, ignore=shutil.ignore_patterns("*.part", f"{STEM}.pdf"))
         said = _run(builder, work)
         log = work / f"{STEM}.log"
         told = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else said
         _refuse_faults(told, said, made=(work / f"{STEM}.pdf").is_file())
-        beside = paper / f".{STEM}.pdf.part"
-        shutil.copyfile(work / f"{STEM}.pdf", beside)
-        beside.replace(paper / f"{STEM}.pdf")
+        write_whole(paper / f"{STEM}.pdf", (work / f"{STEM}.pdf").read_bytes())
     return Built(paper / f"{STEM}.pdf", builder, tuple(overfull_boxes(told)))
 
 

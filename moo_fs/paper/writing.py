@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from moo_fs.figures.style import save, styled
 from moo_fs.paper.archives import Archives
 from moo_fs.paper.contents import Drawing, drawings_of, named, texts_of
 from moo_fs.paper.declaration import Declaration, read_declaration
+from moo_fs.whole_files import digest, write_whole
 
 HASHES = "hashes.json"
 
@@ -71,7 +70,7 @@ def write_paper(root: str | Path) -> list[Path]:
     hashes = {"archives": recorded, "generated": dict(sorted(listed.items()))}
     contents[HASHES] = (json.dumps(hashes, indent=1) + "\n").encode()
     for name, content in contents.items():
-        _replace(places.generated / name, content)
+        write_whole(places.generated / name, content)
     written = [places.generated / name for name in contents]
     for path in places.generated.rglob("*"):
         if path.is_file() and path not in written:
@@ -88,11 +87,11 @@ def _contents(declared: Declaration, archives: Archives) -> tuple[dict[str, byte
     contents, listed = {}, {}
     for item in texts_of(declared, archives):
         contents[item.path] = item.text.encode()
-        listed[item.path] = entry(item.made_from, sha256=_sha256(contents[item.path]))
+        listed[item.path] = entry(item.made_from, sha256=digest(contents[item.path]))
     with styled():
         for drawing, data, content in _rendered(drawings_of(declared, archives)):
             contents[drawing.path] = content
-            listed[drawing.path] = entry(drawing.made_from, sha256=_sha256(content), data=data)
+            listed[drawing.path] = entry(drawing.made_from, sha256=digest(content), data=data)
     return contents, listed
 
 
@@ -103,20 +102,3 @@ def _rendered(drawings: Iterator[Drawing]) -> Iterator[tuple[Drawing, str, bytes
         with tempfile.TemporaryDirectory() as folder:
             pdf, _ = save(drawing.figure, Path(folder) / "figure", named(drawing.made_from), drawing.caption)
             yield drawing, data, pdf.read_bytes()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write `content` beside `path` and then rename it, so that no reader ever sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_file() and path.read_bytes() == content:
-        return
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
