@@ -31,6 +31,8 @@ _LAZY = {
     "evaluate": "moo_fs.api:evaluate",
     "problem": "moo_fs.own_loops:problem",
     "load_results": "moo_fs.results:load_results",
+    "compare": "moo_fs.comparison:compare",
+    "load_comparison": "moo_fs.comparison:load_comparison",
 }
 _MODULES = ("information", "fronts", "indicators")
 

@@ -13,15 +13,19 @@ import numpy as np
 import pandas as pd
 
 from moo_fs import archive, launch
-from moo_fs.comparison_archive import Comparison, Part, load_comparison, write_comparison
+from moo_fs.comparison_archive import Comparison, Part, check_folder, load_comparison, write_comparison
 from moo_fs.comparison_plan import Plan, read_comparison
 from moo_fs.contracts import MooFsError
+from moo_fs.loading import check_device
+from moo_fs.plugins import PluginSpec
 from moo_fs.results import Results, load_results
+from moo_fs.runner import Runner, Setting, prepare
 from moo_fs.study import Study, difference
-from moo_fs.worker import Event
+from moo_fs.worker import Event, one_thread
 
 __all__ = ["Comparison", "Plan", "compare", "folder_for", "load_comparison", "read_comparison"]
 
+OWN = "own"  # the subfolder of the archives of the user's own measures
 CLOSE = 1e-4  # relative: far above the noise of another processor, far below another network or quantiser
 SAME = ("backend", "channels", "tasks", "search_images", "test_images")
 
@@ -41,15 +45,24 @@ def compare(
 
     `measures` are the user's own, names or "file.py:function" relative to the current folder. They are compared in a
     folder of their own (`folder_for`), with the runs of `results/<name>` taken from there if its archive is whole, of
-    this very comparison, and evaluated alike here; else those are computed too, and `on_note` gets a sentence that
-    says why. `on_study` gets each study that is not finished before it is launched, `on_event` what happens to its
-    runs. Raises what `moo_fs.run` does.
+    this very comparison, and evaluated alike here; else those are computed too. `on_note` gets a sentence that says why
+    they are, and one if another version of this package computed what is reused. `on_study` gets each study that is not
+    finished before it is launched, `on_event` what happens to its runs.
+
+    Raises what `moo_fs.run` does, and MooFsError if the folder holds something else, or more than is asked for.
     """
     plan = path if isinstance(path, Plan) else read_comparison(path)
     plan = plan.with_own(list(measures), folder=Path.cwd())
     folder = folder_for(plan, out)
+    check_folder(folder, plan)
+    if not plan.own:
+        for network in plan.networks:
+            _refuse_larger(plan.study(network), folder / f"network-{network}")
+    _check_own(plan, folder, device)
     run = _Launcher(workers, device, on_event, on_study or _ignore)
-    parts = [_part(plan, network, folder, run, on_note or _ignore) for network in plan.networks]
+    note = on_note or _ignore
+    parts = [_part(plan, network, folder, run, note) for network in plan.networks]
+    _note_other_code([part.folder for part in parts], note)
     write_comparison(folder, plan, parts)
     return load_comparison(folder)
 
@@ -79,19 +92,68 @@ class _Launcher:
 
     def __call__(self, study: Study, folder: Path, key: str) -> Results:
         """The study's results; `key` is where its measures were named, for errors about one."""
+        _refuse_larger(study, folder)
         if not archive.is_covered(folder, study):
             self.on_study(study)
         try:
             return launch.run(study, out=folder, workers=self.workers, device=self.device, on_event=self.on_event)
         except MooFsError as error:
-            raise MooFsError(str(error).replace(f"{study.path}: grid.measures", key)) from error
+            raise _named(error, study, key) from error
+
+
+def _refuse_larger(study: Study, folder: Path) -> None:
+    """A study may be served from a larger archive; the rows of a comparison must be those that its file asks for."""
+    if archive.is_covered(folder, study) and not archive.is_finished(folder, study.specification_hash):
+        raise MooFsError(
+            f"{folder}: holds more than this file asks for; restore its budget and seeds, or choose another --out"
+        )
+
+
+def _check_own(plan: Plan, folder: Path, device: str) -> None:
+    """Refuse what is wrong with any of several own measures before the runs of the first one are paid for.
+
+    A single one is checked by its own launch. What is finished was checked.
+    """
+    if len(plan.own) < 2:
+        return
+    network = next(iter(plan.networks))
+    places = {spec: _own_folder(plan, spec, folder, network) for spec in plan.own}
+    new = [spec for spec in plan.own if not archive.is_covered(places[spec], plan.own_study(network, spec))]
+    if not new:
+        return
+    study = plan.own_study(network, *new)
+    check_device(device)
+    try:
+        with one_thread():
+            setting = Setting(study, folder / OWN, device)
+            Runner(setting, prepare(setting)).check_measures()
+    except MooFsError as error:
+        raise _named(error, study, "--measure") from error
+
+
+def _named(error: MooFsError, study: Study, key: str) -> MooFsError:
+    """The error with where the measures were named, for an ordinary study's key."""
+    return MooFsError(str(error).replace(f"{study.path}: grid.measures", key))
+
+
+def _own_folder(plan: Plan, spec: PluginSpec, folder: Path, network: str) -> Path:
+    return folder / OWN / plan.own_name(spec) / f"network-{network}"
+
+
+def _note_other_code(folders: Sequence[Path], note: Callable[[str], None]) -> None:
+    """Say which runs were computed by other code than this: what evaluates alike may still search otherwise."""
+    here = archive.source_hash()
+    older = [str(folder) for folder in folders if archive.read_study_json(folder).get("source_hash") != here]
+    if older:
+        note(
+            f"{', '.join(older)}: computed by another version of moo_fs than this one; see versions in {archive.STUDY}"
+        )
 
 
 def _part(plan: Plan, network: str, folder: Path, run: _Launcher, note: Callable[[str], None]) -> Part:
     """One network: the user's own measures first, because what is wrong with them should be told first."""
     own = [
-        run(plan.own_study(network, spec), folder / "own" / plan.own_name(spec) / f"network-{network}", "--measure")
-        for spec in plan.own
+        run(plan.own_study(network, spec), _own_folder(plan, spec, folder, network), "--measure") for spec in plan.own
     ]
     study, here = plan.study(network), folder / f"network-{network}"
     there = launch.folder_of(plan) / here.name

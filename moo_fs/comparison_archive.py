@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from moo_fs.archive import STUDY
 from moo_fs.comparison_plan import RANDOM, Plan
 from moo_fs.contracts import MooFsError
 from moo_fs.results import LABELS, Results, load_results
@@ -43,6 +44,11 @@ class Comparison:
     networks: dict[str, Results]
     own: dict[str, tuple[Results, ...]] = field(default_factory=dict)
 
+    @property
+    def budget(self) -> int:
+        """Evaluations that every run was asked for."""
+        return int(self.about["specification"]["compare"]["budget"])
+
     @cached_property
     def archive_hash(self) -> str:
         """SHA-256 of what comparison.json says, the hashes of all rows and archives among it."""
@@ -68,10 +74,11 @@ class Part:
 def write_comparison(folder: Path, plan: Plan, parts: Sequence[Part]) -> None:
     """Write comparison.csv and, last, comparison.json, each whole or not at all; what is there already stays as it is.
 
-    The same archives give the same bytes.
+    The same archives give the same bytes. Raises MooFsError if a network has more or fewer blocks than the plan says.
     """
     networks = [part.entry(plan, folder) for part in parts]
     rows = _rows(folder, networks)
+    _check_blocks(rows, plan.whole.seeds)
     about = {
         "name": plan.name,
         "question": plan.whole.question,
@@ -79,7 +86,7 @@ def write_comparison(folder: Path, plan: Plan, parts: Sequence[Part]) -> None:
         "specification_hash": plan.specification_hash,
         "networks": networks,
         "random": RANDOM,
-        "upper": plan.upper,
+        "upper": _one_or_all(plan.upper),
         "nulls": plan.nulls,
         "own": [spec.label for spec in plan.own],
         "ways": [spec.label for spec in plan.whole.optimisers],
@@ -108,6 +115,38 @@ def load_comparison(folder: str | Path) -> Comparison:
     text = dict.fromkeys(["network", *LABELS[:3]], str)
     summary = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=[""])
     return Comparison(folder, about, summary, networks, own)
+
+
+def check_folder(folder: Path, plan: Plan) -> None:
+    """Raise MooFsError if another comparison's or a study's archive in `folder` would be written over."""
+    if (folder / STUDY).is_file():
+        raise MooFsError(f"{folder}: holds the archive of a study, not of a comparison; choose another --out")
+    if not (folder / ABOUT).is_file():
+        return
+    try:
+        about = _read_about(folder)
+    except MooFsError:
+        return  # a damaged one says nothing of itself and is made anew from its networks' archives
+    if about["name"] != plan.name:
+        raise MooFsError(f"{folder}: holds the comparison '{about['name']}', not '{plan.name}'; choose another --out")
+    if bool(about["own"]) != bool(plan.own):
+        has, asked = ("with", "without") if about["own"] else ("without", "with")
+        raise MooFsError(f"{folder}: holds the comparison {has} --measure, wanted {asked} it; choose another --out")
+
+
+def _check_blocks(rows: bytes, seeds: int) -> None:
+    table = pd.read_csv(io.BytesIO(rows), dtype=str, usecols=["network", "measure", "optimiser", "seed"])
+    for (network, measure, way), blocks in table.groupby(["network", "measure", "optimiser"])["seed"]:
+        if sorted(blocks, key=int) != [str(seed) for seed in range(seeds)]:
+            raise MooFsError(
+                f"comparison: network {network} has {len(blocks)} blocks of '{measure}' with '{way}', wanted {seeds}; "
+                "restore compare.seeds, or choose another --out"
+            )
+
+
+def _one_or_all(labels: Sequence[str]) -> str | list[str] | None:
+    """The label if there is one, all if there are several, None without any: as comparison.json has always said it."""
+    return list(labels) if len(labels) > 1 else next(iter(labels), None)
 
 
 def _read_about(folder: Path) -> dict[str, Any]:

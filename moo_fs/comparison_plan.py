@@ -16,7 +16,9 @@ from moo_fs.study_file import is_comparison, network_name, read_comparison_file
 
 WAYS = ("sweep", "rank-sweep", "nsga2")
 RANDOM = "random"
-NULLS = (RANDOM, "shuffled-mutual-information")
+STARTING_POINT = "mutual-information"  # the score that this work started from
+SHUFFLED = f"shuffled-{STARTING_POINT}"  # the same with shuffled labels
+NULLS = (RANDOM, SHUFFLED)
 UPPER = "sensitivity"
 ONLY_NETWORK = "0"
 MOST_BUDGET = 300  # our choice: what a grid's study is compared at, if it has more
@@ -55,13 +57,13 @@ class Plan:
 
     @property
     def nulls(self) -> list[str]:
-        """Labels of the measures that say nothing."""
-        return [spec.label for spec in self.whole.measures if spec.name in NULLS]
+        """Labels of the measures that say nothing, whatever their options and whoever named them."""
+        return [spec.label for spec in (*self.whole.measures, *self.own) if spec.name in NULLS]
 
     @property
-    def upper(self) -> str | None:
-        """Label of the upper baseline, measured sensitivity; None without it."""
-        return next((spec.label for spec in self.whole.measures if spec.name == UPPER), None)
+    def upper(self) -> list[str]:
+        """Labels of the upper baseline, measured sensitivity, one for every set of its options; none without it."""
+        return [spec.label for spec in (*self.whole.measures, *self.own) if spec.name == UPPER]
 
     def study(self, network: str) -> Study:
         """The study of the file's measures on one network."""
@@ -71,10 +73,10 @@ class Plan:
             subject = dataclasses.replace(subject, options=options)
         return dataclasses.replace(self.whole, name=f"{self.name}-network-{network}", subject=subject)
 
-    def own_study(self, network: str, measure: PluginSpec) -> Study:
-        """The study of one measure of the user's on one network; with the same blocks and budget."""
+    def own_study(self, network: str, *measures: PluginSpec) -> Study:
+        """The study of measures of the user's on one network; with the same blocks and budget."""
         study = self.study(network)
-        return dataclasses.replace(study, name=f"{study.name}-own", measures=(measure,))
+        return dataclasses.replace(study, name=f"{study.name}-own", measures=measures)
 
     def own_name(self, measure: PluginSpec) -> str:
         """What the folder of a measure of the user's is called: another one for other code or another comparison."""

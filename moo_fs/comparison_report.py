@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from moo_fs.comparison_archive import Comparison, load_comparison
+from moo_fs.comparison_plan import SHUFFLED, STARTING_POINT
 from moo_fs.contrasts import ENOUGH_PAIRS, LEVEL, RANDOM, RIVAL, Roles, agreement, friedman, mean_ranks, pairs_of
 from moo_fs.figures.comparison import CAPTIONS, write_comparison_figures
+from moo_fs.figures.drawn import data_of
+from moo_fs.numerals import equals, number, rank, share, signed
 from moo_fs.report import embedded, seal
-from moo_fs.tables import Table, number, write_tables
+from moo_fs.tables import Table, write_tables
 from moo_fs.tables.comparison import COSTS, by_measure, comparison_tables, pairs_words, planned, ways_of
-from moo_fs.tables.rendering import probability, share, signed
 
 MEANINGS = {
     "sweep": "no search: the scores decoded over a fixed lattice of task weights, rate levels and gammas",
@@ -37,7 +39,8 @@ def write_comparison_report(folder: str | Path) -> list[Path]:
     page = report / "index.md"
     figures = [path.stem for path in written if path.suffix == ".png"]
     page.write_text(comparison_page(comparison, tables, figures), encoding="utf-8", newline="\n")
-    return seal(report, [*written, page], comparison.archive_hash, comparison.about["files"])
+    files, data = comparison.about["files"], data_of(comparison, figures)
+    return seal(report, [*written, page], comparison.archive_hash, files, data)
 
 
 def comparison_page(comparison: Comparison, tables: dict[str, Table], figures: Sequence[str]) -> str:
@@ -75,7 +78,7 @@ def _run_sentence(comparison: Comparison) -> str:
     words = [f"`{way}`" + (f" ({MEANINGS[way]})" if way in MEANINGS else "") for way in ways]
     roles = Roles.of(comparison.about)
     nulls = " and ".join(f"`{name}`" for name in roles.nulls)
-    upper = f"; upper baseline: `{roles.upper}`" if roles.upper else ""
+    upper = f"; upper baseline: {' and '.join(f'`{name}`' for name in roles.upper)}" if roles.upper else ""
     return (
         f"{len(summary)} runs: {summary['measure'].nunique()} measures, {pairs_words(comparison)}, {evaluations} "
         f"evaluations each, in {len(ways)} ways: {'; '.join(words)}. Null baselines: {nulls}{upper}. "
@@ -91,13 +94,13 @@ def _best(comparison: Comparison, way: str) -> str:
     if not candidates:
         return ""
     first = candidates[0]
-    line = f"`{way}`: best, baselines aside, is `{first}`, mean rank {ranks[first]:.1f} of {len(ranks)} (median "
+    line = f"`{way}`: best, baselines aside, is `{first}`, mean rank {rank(ranks[first])} of {len(ranks)} (median "
     line += share(pairs[first].median())
     line += f"; `{roles.random}` {share(pairs[roles.random].median())}"
-    if roles.upper and roles.upper in pairs:
-        line += f"; upper baseline `{roles.upper}` {share(pairs[roles.upper].median())}, rank {ranks[roles.upper]:.1f}"
+    for name in (name for name in roles.upper if name in pairs):
+        line += f"; upper baseline `{name}` {share(pairs[name].median())}, rank {rank(ranks[name])}"
     p = friedman(pairs)
-    alike = f"; that all measures are alike: Friedman p {_equals(p)}" if np.isfinite(p) else ""
+    alike = f"; that all measures are alike: Friedman p {equals(p)}" if np.isfinite(p) else ""
     return f"{line}){alike}."
 
 
@@ -122,7 +125,7 @@ def _own(comparison: Comparison, way: str, found: pd.DataFrame) -> list[str]:
     for name in Roles.of(comparison.about).own:
         rows = found[found["measure"] == name]
         told = "; ".join(f"{_difference(row)} against `{row['against']}`" for _, row in rows.iterrows())
-        lines.append(f"`{way}`: your `{name}` has mean rank {ranks[name]:.1f} of {len(ranks)}: {told}.")
+        lines.append(f"`{way}`: your `{name}` has mean rank {rank(ranks[name])} of {len(ranks)}: {told}.")
     return lines
 
 
@@ -141,16 +144,15 @@ def _nulls(comparison: Comparison, contrasts: dict[str, pd.DataFrame]) -> list[s
 
 def _information(comparison: Comparison, contrasts: dict[str, pd.DataFrame]) -> str:
     """The place of mutual information, and of the same with shuffled labels."""
-    name, shuffled = "mutual-information", "shuffled-mutual-information"
-    told = []
+    name, shuffled, told = STARTING_POINT, SHUFFLED, []
     for way, found in contrasts.items():
         ranks = mean_ranks(pairs_of(comparison.summary, way))
         if name not in ranks:
             continue
         rows = found[(found["measure"] == name) & (found["kind"] == RIVAL)]
         rival = "".join(f", {_difference(row)} against its best rival `{row['against']}`" for _, row in rows.iterrows())
-        null = f", with shuffled labels {ranks[shuffled]:.1f}" if shuffled in ranks else ""
-        told.append(f"under `{way}` mean rank {ranks[name]:.1f}{null}{rival}")
+        null = f", with shuffled labels {rank(ranks[shuffled])}" if shuffled in ranks else ""
+        told.append(f"under `{way}` mean rank {rank(ranks[name])}{null}{rival}")
     return f"`{name}`: {'; '.join(told)}." if told else ""
 
 
@@ -168,7 +170,7 @@ def _agreement(comparison: Comparison) -> str:
 def _cost(comparison: Comparison) -> str:
     """The dearest and the cheapest scores."""
     data = by_measure(comparison)
-    evaluations, seconds = COSTS
+    _, evaluations, seconds = COSTS
     worst = data.iloc[int(data[evaluations].argmax())]
     slow = data.iloc[int(data[seconds].argmax())]
     return (
@@ -191,13 +193,8 @@ def _pairs(comparison: Comparison) -> str:
 def _difference(row: pd.Series) -> str:
     text = signed(row["median_difference"])
     if np.isfinite(row["p_holm"]):
-        text += f" ({signed(row['low'])} to {signed(row['high'])}, p {_equals(row['p_holm'])})"
+        text += f" ({signed(row['low'])} to {signed(row['high'])}, p {equals(row['p_holm'])})"
     return text
-
-
-def _equals(p: float) -> str:
-    shown = probability(p)
-    return shown.replace("<", "< ") if shown.startswith("<") else f"= {shown}"
 
 
 def _tested(found: pd.DataFrame) -> bool:

@@ -31,36 +31,37 @@ ENOUGH_PAIRS = 12
 LEVEL = 0.05
 RESAMPLES = 9999
 CRITERION, CHOSEN_BY = "corner_test", "corner_search"
-RANDOM, RIVAL = "random", "best rival"
+RANDOM, RIVAL = "against random", "against the best rival"  # kinds of contrasts
 COLUMNS = ["way", "measure", "against", "kind", "pairs", "median_difference", "lowest", "highest", "low", "high"]
 COLUMNS += ["p", "p_holm", "a12", "networks", "networks_alike"]
 
 
 @dataclass(frozen=True)
 class Roles:
-    """Which labels are no candidates: the floor `random`, all `nulls` (random among them), the `upper` baseline if any.
+    """Which labels are no candidates: the floor `random`, all `nulls` (random among them), the `upper` baselines.
 
-    `own` are the user's: candidates like any other, but shown apart.
+    `own` are the user's: shown apart, and candidates like any other unless they are baselines.
     """
 
     random: str
     nulls: tuple[str, ...]
-    upper: str | None
+    upper: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> Roles:
-        """The roles that comparison.json names."""
-        return cls(about["random"], tuple(about["nulls"]), about["upper"], tuple(about.get("own", ())))
+        """The roles that comparison.json names; its `upper` is one label, a list of them, or nothing."""
+        upper = [about["upper"]] if isinstance(about["upper"], str) else about["upper"] or ()
+        return cls(about["random"], tuple(about["nulls"]), tuple(upper), tuple(about.get("own", ())))
 
     @property
     def baselines(self) -> set[str]:
-        """Nulls and upper baseline: never a rival."""
-        return {self.random, *self.nulls, *([self.upper] if self.upper else [])}
+        """Nulls and upper baselines: never a rival."""
+        return {self.random, *self.nulls, *self.upper}
 
     def name(self, measure: str) -> str:
         """What a measure is here: "null", "upper", "own" or nothing."""
-        if measure == self.upper:
+        if measure in self.upper:
             return "upper"
         if measure in self.baselines:
             return "null"
@@ -217,8 +218,7 @@ def planned_contrasts(summary: pd.DataFrame, way: str, roles: Roles) -> pd.DataF
 
 def _contrast(pairs: pd.DataFrame, measure: str, against: str, kind: str) -> dict[str, Any]:
     paired = pairs[measure] - pairs[against]
-    signs = np.sign(paired.groupby(level="network").median())
-    differences = paired.to_numpy()
+    signs, differences = np.sign(paired.groupby(level="network").median()), paired.to_numpy()
     enough = len(pairs) >= ENOUGH_PAIRS
     low, high = median_interval(differences) if enough else (math.nan, math.nan)
     return {

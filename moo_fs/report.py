@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from moo_fs.contrasts import ENOUGH_PAIRS
 from moo_fs.figures import CAPTIONS, write_figures
+from moo_fs.figures.drawn import data_of
 from moo_fs.results import Results, load_results
 from moo_fs.tables import Table, number, tables_of, write_tables
 from moo_fs.worth import at_half_rate
-
-ENOUGH_BLOCKS = 12
 
 
 def write_report(folder: str | Path) -> list[Path]:
@@ -31,18 +31,22 @@ def write_report(folder: str | Path) -> list[Path]:
     figures = [path.stem for path in written if path.suffix == ".png"]
     page.write_text(page_of(results, tables, figures), encoding="utf-8", newline="\n")
     written.append(page)
-    return seal(report, written, results.archive_hash, results.files)
+    return seal(report, written, results.archive_hash, results.files, data_of(results, figures))
 
 
-def seal(report: Path, written: list[Path], made_from: str, files: Mapping[str, str]) -> list[Path]:
+def seal(
+    report: Path, written: list[Path], made_from: str, files: Mapping[str, str], data: Mapping[str, str]
+) -> list[Path]:
     """End a report: hashes.json over what it was made from and what was written; removes an earlier report's files.
 
+    `data` is the hash of the data in each figure (`figures.drawn.data_of`), which other machines' fonts do not change.
     Returns the paths of all files, hashes.json last.
     """
     names = {path.relative_to(report).as_posix(): path for path in sorted(written)}
     content = {
         "made_from": made_from,
         "archive": dict(sorted(files.items())),
+        "figures": dict(sorted(data.items())),
         "report": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in names.items()},
     }
     hashes = report / "hashes.json"
@@ -128,7 +132,7 @@ def _findings(results: Results, tables: dict[str, Table]) -> list[str]:
     exhausted = results.study.get("exhausted") or {}
     if exhausted:
         lines.append(f"{len(exhausted)} runs ended below their budget: {'; '.join(sorted(set(exhausted.values())))}.")
-    if results.blocks < ENOUGH_BLOCKS:
+    if results.blocks < ENOUGH_PAIRS:
         lines.append(
             f"{results.blocks} blocks are too few for a test: medians and ranges only, no claim of significance."
         )

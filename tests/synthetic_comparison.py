@@ -14,17 +14,23 @@ WAYS = ("sweep", "nsga2")
 MEASURES = ("random", "shuffled-mutual-information", "l1-norm", "mutual-information", "sensitivity")
 
 
-def write_synthetic(folder: Path, *, networks=2, seeds=6, measures=MEASURES, evaluations=6, steps=4) -> Path:
-    """Write one archive a network and what holds them together into `folder`; the same arguments, the same bytes."""
+def write_synthetic(
+    folder: Path, *, networks=2, seeds=6, measures=MEASURES, evaluations=6, steps=4, asked=None, scored=False
+) -> Path:
+    """Write one archive a network and what holds them together into `folder`; the same arguments, the same bytes.
+
+    Every run has `evaluations`, and `asked` is how many blocks the file asks for, if not `seeds`.
+    """
     parts = []
     for network in range(networks):
         sizes = {"seeds": seeds, "evaluations": evaluations, "channels": 8 + network, "steps": steps}
-        options = {"measures": measures, "optimisers": WAYS, "pictures": False, "scored": False, "metrics": False}
+        options = {"measures": measures, "optimisers": WAYS, "pictures": False, "scored": scored, "metrics": False}
         parts.append(Part(str(network), write_archive(folder / f"network-{network}", **options, **sizes)))
-    whole = SimpleNamespace(question="Which one?", optimisers=[SimpleNamespace(label=way) for way in WAYS])
+    ways = [SimpleNamespace(label=way) for way in WAYS]
+    whole = SimpleNamespace(question="Which one?", optimisers=ways, seeds=seeds if asked is None else asked)
     nulls = [name for name in MEASURES[:2] if name in measures]
-    roles = {"upper": "sensitivity", "nulls": nulls, "own": []}
-    specification = {"name": folder.name, "budget": evaluations}
+    roles = {"upper": [name for name in MEASURES[-1:] if name in measures], "nulls": nulls, "own": []}
+    specification = {"name": folder.name, "compare": {"budget": evaluations, "seeds": seeds}}
     plan = SimpleNamespace(
         name=folder.name, whole=whole, specification=specification, specification_hash="0" * 64, **roles
     )

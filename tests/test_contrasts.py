@@ -29,7 +29,7 @@ from moo_fs.contrasts import (
     signed_rank_p,
 )
 
-ROLES = Roles("random", ("random", "shuffled"), "sensitivity", ("mine",))
+ROLES = Roles("random", ("random", "shuffled"), ("sensitivity",), ("mine",))
 MEASURES = ("random", "shuffled", "l1", "mi", "mine", "sensitivity")
 
 
@@ -163,7 +163,7 @@ def test_networks_that_disagree_are_counted():
 
 
 def test_a_comparison_may_lack_an_upper_baseline():
-    found = planned_contrasts(summary_of(), "sweep", Roles("random", ("random", "shuffled"), None))
+    found = planned_contrasts(summary_of(), "sweep", Roles("random", ("random", "shuffled")))
     assert found[found["kind"] == RIVAL].set_index("measure")["against"]["l1"] == "sensitivity"
 
 

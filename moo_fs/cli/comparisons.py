@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from moo_fs.worker import Event
 
 DIFFERENCE = ["median_difference", "low", "high", "p_holm"]
-COST = ["scoring_evaluations", "scoring_seconds"]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,6 +42,7 @@ def compare(
     """Rank importance measures by the fronts their scores give: by a fixed sweep, by its ranks, and with nsga2."""
     from moo_fs import comparison
     from moo_fs.comparison_report import write_comparison_report
+    from moo_fs.tables.comparison import short_words
 
     with _Bars() as bars:
         found = comparison.compare(
@@ -64,54 +64,53 @@ def compare(
         return
     for way, rows in ranking.items():
         console.table([_cells(row) for row in rows], title=f"{way}: {_pairs(rows)}")
-    short = found.summary[found.summary["evaluations"] < found.about["specification"]["compare"]["budget"]]
-    if len(short):
-        console.say(f"{len(short)} runs ended below their budget, of {', '.join(dict.fromkeys(short['measure']))}")
+    short = short_words(found)
+    if short:
+        console.say(short)
     console.say(f"comparison: {found.folder}")
     console.say(f"report: {page}")
 
 
 def rankings(found: Comparison) -> dict[str, list[dict[str, Any]]]:
     """Of each way a row a measure, best mean rank first: corner on the test part, difference to random, cost."""
-    from moo_fs import contrasts
+    from moo_fs.contrasts import RANDOM
+    from moo_fs.tables.comparison import COSTS, by_measure, planned
 
-    roles, summary = contrasts.Roles.of(found.about), found.summary
-    ranking: dict[str, list[dict[str, Any]]] = {}
-    for way in found.about["ways"]:
-        pairs = contrasts.pairs_of(summary, way)
-        planned = contrasts.planned_contrasts(summary, way, roles)
-        planned = planned[planned["kind"] == contrasts.RANDOM].set_index("measure")[DIFFERENCE]
-        against: dict[Any, dict[Any, Any]] = planned.to_dict("index")
-        cost = summary[summary["optimiser"] == way].groupby("measure")[COST].median()
-        ranks = contrasts.mean_ranks(pairs)
+    data, pairs = by_measure(found), len(found.summary[["network", "seed"]].drop_duplicates())
+    ranking = {}
+    for way, contrasts in planned(found).items():
+        against = contrasts[contrasts["kind"] == RANDOM].set_index("measure")[DIFFERENCE].to_dict("index")
         ranking[way] = [
             {
-                "measure": name,
-                "role": roles.name(name),
-                "mean_rank": float(rank),
-                "corner_test": float(pairs[name].median()),
-                **against.get(name, {}),
-                **cost.loc[name].to_dict(),
-                "pairs": len(pairs),
+                "measure": row["measure"],
+                "role": row["role"],
+                "mean_rank": row[f"{way}_mean_rank"],
+                "corner_test": row[f"{way}_corner_median"],
+                **{str(name): value for name, value in against.get(row["measure"], {}).items()},
+                **{name: row[name] for name in COSTS},
+                "pairs": pairs,
             }
-            for name, rank in zip(ranks.index.astype(str), ranks, strict=True)
+            for row in data.sort_values([f"{way}_mean_rank", "measure"]).to_dict("records")
         ]
     return ranking
 
 
 def _cells(row: dict[str, Any]) -> dict[str, Any]:
     """One measure as a person reads it; a dash where nothing was tested."""
-    from moo_fs.tables.rendering import probability, share, signed
+    from moo_fs.numerals import MISSING, count, number, probability, rank, share, signed
+    from moo_fs.tables.comparison import COSTS
 
-    low, high, p = (row.get(key, math.nan) for key in DIFFERENCE[1:])
+    difference, low, high, p = (row.get(key, math.nan) for key in DIFFERENCE)
+    passes, evaluations, seconds = (row[name] for name in COSTS)
     return {
         "measure": row["measure"] + (f" ({row['role']})" if row["role"] else ""),
-        "mean rank": f"{row['mean_rank']:.1f}",
+        "mean rank": rank(row["mean_rank"]),
         "corner (test)": share(row["corner_test"]),
-        "against random": signed(row["median_difference"]) if "median_difference" in row else "-",
-        "95 % interval": "-" if math.isnan(low) else f"{signed(low)} to {signed(high)}",
-        "p (Holm)": "-" if math.isnan(p) else probability(p),
-        "scoring": f"{row['scoring_evaluations']:.3g} evaluations, {row['scoring_seconds']:.3g} s",
+        "against random": signed(difference),
+        "95 % interval": MISSING if math.isnan(low) else f"{signed(low)} to {signed(high)}",
+        "p (Holm)": probability(p),
+        "head passes": count(passes),
+        "scoring": f"{number(evaluations)} evaluations, {number(seconds)} s",
     }
 
 

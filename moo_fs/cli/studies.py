@@ -54,12 +54,14 @@ def run(
 
 
 def status(study: StudyFile, out: Folder = None, as_json: Json = False) -> None:
-    """Runs done, running, waiting, failed; evaluations; time left."""
+    """Runs done, running, waiting, failed; evaluations; time left. As JSON a comparison is a list of its networks."""
     from moo_fs.status import study_status
+    from moo_fs.study_file import is_comparison
 
     found = [study_status(declared, folder) for declared, folder in _studies_of(study, out)]
     if as_json:
-        console.write_json([one.as_json() for one in found] if len(found) > 1 else found[0].as_json())
+        states = [one.as_json() for one in found]
+        console.write_json(states if is_comparison(study) else states[0])
     else:
         for one in found:
             _say_status(one)

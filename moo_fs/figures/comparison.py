@@ -17,6 +17,7 @@ from moo_fs.comparison_archive import Comparison
 from moo_fs.contrasts import ENOUGH_PAIRS, LEVEL, Roles, critical_difference, friedman, mean_ranks, nemenyi, pairs_of
 from moo_fs.figures.style import PALETTE, baseline_style, handle, legend_columns, new_figure, save_all, styled
 from moo_fs.indicators import normalised_hypervolume
+from moo_fs.numerals import equals, number, rank
 from moo_fs.results import values_of
 
 CAPTIONS = {
@@ -105,7 +106,7 @@ def draw_critical_differences(comparison: Comparison) -> dict[str, Figure]:
         for (bar,) in drawn["crossbars"]:  # its points come in a set's order, which is another one in every process
             bar.set_xdata(np.sort(bar.get_xdata()))
         _ranks_axis(axes, count, critical_difference(count, pairs))
-        axes.set_title(f"{way}: {_friedman_words(friedman(frame))}", loc="left")
+        axes.set_title(f"{way}: Friedman p {equals(friedman(frame))}", loc="left")
     return {"critical-difference": figure}
 
 
@@ -154,7 +155,7 @@ def _legend(figure: Figure, networks: Sequence[str], bases: dict[str, float], ne
     entries.append(handle("median", color="black", linewidth=1.8))
     entries += [handle(name, **_line(name)) for name in near]
     entries += [
-        handle(f"{name}: {value:.2g}, off the panels", linestyle="")
+        handle(f"{name}: {number(value, 2)}, off the panels", linestyle="")
         for name, value in bases.items()
         if name not in near
     ]
@@ -168,14 +169,10 @@ def _colour(name: str, roles: Roles) -> Any:
     return "0.45" if name in roles.baselines else "black"
 
 
-def _friedman_words(p: float) -> str:
-    return "Friedman p < 0.001" if p < 0.001 else f"Friedman p = {p:.3f}"
-
-
 def _ranks_axis(axes: Axes, count: int, distance: float) -> None:
     """Whole ranks from 1 to `count`, and above them the distance that tells two measures apart."""
     axes.plot([1, 1 + distance], [2.2, 2.2], color="black", linewidth=2.2, solid_capstyle="butt")
-    axes.text(1.15 + distance, 2.2, f"CD = {distance:.1f}", va="center")
+    axes.text(1.15 + distance, 2.2, f"CD = {rank(distance)}", va="center")
     axes.set_xlim(0.95, count + 0.05)
     axes.spines["top"].set(visible=True, bounds=(1, count))
     axes.xaxis.set_major_locator(FixedLocator(range(1, count + 1)))

@@ -18,7 +18,8 @@ from moo_fs.optimisers import sweep
 from moo_fs.space import Space
 
 # Our choices. Scores that are alike for all tasks have one allocation for all task weights, so levels and gammas alone
-# must be enough of them for 300 distinct allocations of 64 channels.
+# must be enough of them for 300 distinct allocations of 64 channels. Where all channels count alike too ("none"), only
+# the levels tell allocations apart: such a sweep ends short of that, with at most as many allocations as LEVELS.
 DIVISIONS = 6
 LEVELS = 125
 GAMMAS = (1.0, 0.5, 2.0, 0.71, 1.41, 0.59, 1.68, 0.84, 1.19)

@@ -1,4 +1,4 @@
-"""A study's tables, as booktabs fragments, Markdown and CSV. Numbers are formatted in `rendering` and nowhere else."""
+"""A study's tables, as booktabs fragments, Markdown and CSV. Numbers become text in `moo_fs.numerals`."""
 
 from __future__ import annotations
 

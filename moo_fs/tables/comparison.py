@@ -10,12 +10,14 @@ import pandas as pd
 from moo_fs.comparison_archive import Comparison
 from moo_fs.contrasts import ENOUGH_PAIRS, LEVEL, RANDOM, RIVAL, Roles, mean_ranks, pairs_of
 from moo_fs.contrasts import planned_contrasts as contrasts_of
-from moo_fs.tables.rendering import MISSING, Table, number, probability, share, signed
+from moo_fs.numerals import MISSING, count, effect, number, probability, rank, share, signed, whole_spread
+from moo_fs.tables.rendering import Table
 
 VALUES = {"corner": "corner_test", "hypervolume": "hypervolume_test"}
-COSTS = ["scoring_evaluations", "scoring_seconds"]
+COSTS = ["head_passes", "scoring_evaluations", "scoring_seconds"]
+COST_NAMES = ("passes", "evaluations", "seconds")
 BETTER, WORSE = "†", "‡"
-AGAINST = {RANDOM: "against random scores", RIVAL: "against the best rival"}
+KINDS = (RANDOM, RIVAL)  # in the order of the rows
 
 
 def comparison_tables(comparison: Comparison) -> dict[str, Table]:
@@ -34,7 +36,7 @@ def comparison_tables(comparison: Comparison) -> dict[str, Table]:
 def planned(comparison: Comparison) -> dict[str, pd.DataFrame]:
     """The planned contrasts of every way, measures in the order of their ranks."""
     roles, places = Roles.of(comparison.about), {name: at for at, name in enumerate(measures_of(comparison))}
-    kinds = {kind: at * len(places) for at, kind in enumerate(AGAINST)}
+    kinds = {kind: at * len(places) for at, kind in enumerate(KINDS)}
     found = {}
     for way in ways_of(comparison):
         rows = contrasts_of(comparison.summary, way, roles)
@@ -56,7 +58,8 @@ def measures_of(comparison: Comparison) -> list[str]:
 def by_measure(comparison: Comparison) -> pd.DataFrame:
     """A row a measure: its role, medians over pairs and mean rank of every way, and what its scores cost.
 
-    A run that does not read the scores is not charged for them, so a pair's cost is that of its dearest run.
+    Costs are head passes (images x passes of all heads), their worth in evaluations, and seconds, medians over pairs. A
+    run that does not read the scores is not charged for them, so a pair's cost is that of its dearest run.
     """
     roles, names = Roles.of(comparison.about), measures_of(comparison)
     data = pd.DataFrame({"measure": names, "role": [roles.name(name) for name in names]}, index=names)
@@ -66,8 +69,23 @@ def by_measure(comparison: Comparison) -> pd.DataFrame:
             for what in ("median", "min", "max"):
                 data[f"{way}_{name}_{what}"] = getattr(pairs, what)()
         data[f"{way}_mean_rank"] = mean_ranks(pairs_of(comparison.summary, way))
-    charged = comparison.summary.groupby(["measure", "network", "seed"])[COSTS].max()
-    return data.join(charged.groupby("measure").median()).reset_index(drop=True)
+    charged = comparison.summary.groupby(["measure", "network", "seed"])[COSTS[1:]].max()
+    costs = charged.join(_head_passes(comparison)).groupby("measure").median()
+    return data.join(costs[COSTS]).reset_index(drop=True)
+
+
+def ended_short(comparison: Comparison) -> pd.DataFrame:
+    """The runs of the summary with fewer evaluations than the budget: what the scores allow was at an end."""
+    return comparison.summary[comparison.summary["evaluations"] < comparison.budget]
+
+
+def short_words(comparison: Comparison) -> str:
+    """Which measures ended below the budget, in which ways and with how many evaluations; empty if none did."""
+    told = []
+    for measure, mine in ended_short(comparison).groupby("measure", sort=False):
+        ways = [f"{way} {whole_spread(rows['evaluations'])}" for way, rows in mine.groupby("optimiser", sort=False)]
+        told.append(f"{measure} ({', '.join(ways)})")
+    return f"Short of the budget of {comparison.budget} evaluations: {'; '.join(told)}." if told else ""
 
 
 def compare_table(comparison: Comparison, contrasts: Mapping[str, pd.DataFrame]) -> Table:
@@ -79,8 +97,8 @@ def compare_table(comparison: Comparison, contrasts: Mapping[str, pd.DataFrame])
         cells = [str(row["measure"]), str(row["role"])]
         for way in ways:
             cells += [marks[way].get(row["measure"], "") + share(row[f"{way}_corner_median"])]
-            cells += [f"{row[f'{way}_mean_rank']:.1f}"]
-        rows.append((*cells, *(number(row[name]) for name in COSTS)))
+            cells += [rank(row[f"{way}_mean_rank"])]
+        rows.append((*cells, count(row["head_passes"]), *(number(row[name]) for name in COSTS[1:])))
     candidates = data[data["role"].isin(["", "own"])]
     for at, way in enumerate(ways):
         medians = candidates[f"{way}_corner_median"]
@@ -88,7 +106,7 @@ def compare_table(comparison: Comparison, contrasts: Mapping[str, pd.DataFrame])
     return Table(
         name="compare",
         title="Measures compared by the fronts they give",
-        header=("measure", "role", *(name for way in ways for name in (way, "rank")), "evaluations", "seconds"),
+        header=("measure", "role", *(name for way in ways for name in (way, "rank")), *COST_NAMES),
         rows=tuple(rows),
         data=data,
         note=_compare_note(comparison),
@@ -140,6 +158,16 @@ def pairs_words(comparison: Comparison) -> str:
     return f"{pairs} pairs ({networks} networks × {pairs // networks} blocks)"
 
 
+def _head_passes(comparison: Comparison) -> pd.Series:
+    """Images x passes of the scores of every measure, network and block; measures without scores have none."""
+    keys, frames = ["measure", "network", "seed"], []
+    for network, results in comparison.networks.items():
+        for one in (results, *comparison.own.get(network, ())):
+            frames.append(one.scores.assign(network=network)[[*keys, "head_passes"]])
+    scores = pd.concat(frames, ignore_index=True)
+    return scores.astype({"seed": int, "head_passes": float}).groupby(keys)["head_passes"].max()
+
+
 def _contrasts_table(name: str, way: str, found: pd.DataFrame, data: pd.DataFrame) -> Table:
     tested = bool((found["pairs"] >= ENOUGH_PAIRS).all())
     rows = tuple(_contrast_cells(row, tested) for row in found.to_dict("records"))
@@ -167,7 +195,7 @@ def _contrast_cells(row: Mapping[Any, Any], tested: bool) -> tuple[str, ...]:
         signed(row["median_difference"]),
         f"{signed(low)} to {signed(high)}",
         probability(row["p_holm"]) if tested else MISSING,
-        f"{row['a12']:.2f}",
+        effect(row["a12"]),
         f"{row['networks_alike']} of {row['networks']}",
     )
 
@@ -189,8 +217,9 @@ def _compare_note(comparison: Comparison) -> str:
         "Under each way: median corner hypervolume on the test part (share of the box), and mean rank (1 is best), "
         f"over {pairs_words(comparison)}. Best in bold, nulls and upper baseline aside. {marks}"
         "Blocks of one network share its quantiser and images, so that pairs are not fully independent. "
-        "Last: cost of the scores, in evaluations and in seconds."
-    )
+        "Last: cost of the scores, as images × head passes, as evaluations that these would have paid for, and in "
+        f"seconds. {short_words(comparison)}"
+    ).rstrip()
 
 
 def _contrasts_note(found: pd.DataFrame, tested: bool) -> str:

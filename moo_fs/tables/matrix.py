@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moo_fs.contrasts import ENOUGH_PAIRS
 from moo_fs.results import Results
-from moo_fs.tables.quality import ENOUGH_BLOCKS, hypervolume_table
+from moo_fs.tables.quality import hypervolume_table
 from moo_fs.tables.rendering import MISSING, count, escape, share
 
 WORDS = {
@@ -120,15 +121,15 @@ def _where(row: Any, value: float) -> list[int]:
 
 def _note(results: Results) -> str:
     blocks = "1 block" if results.blocks == 1 else f"{results.blocks} blocks: medians, ranges in small print"
-    test = "" if results.blocks >= ENOUGH_BLOCKS else "; too few blocks for a test, so no marks of significance"
+    test = "" if results.blocks >= ENOUGH_PAIRS else "; too few blocks for a test, so no marks of significance"
     return (
         f"{blocks}{test}. Bold: an optimiser's best measure; underlined: the best of all. Baselines by their own "
-        f"points.{_budgets(results)}"
+        f"points.{unequal_budgets(results)}"
     )
 
 
-def _budgets(results: Results) -> str:
-    """What optimisers had, where they had not all the same."""
+def unequal_budgets(results: Results) -> str:
+    """A sentence of what optimisers had, after a blank, where they had not all the same; else nothing."""
     taken = results.hypervolumes().groupby("optimiser", sort=False)["evaluations"].median()
     usual = taken.mode().max()
     others = [f"{name} {count(value)}" for name, value in taken.items() if value != usual]

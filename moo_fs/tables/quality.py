@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moo_fs.contrasts import ENOUGH_PAIRS
 from moo_fs.indicators import beyond_reference, normalised_hypervolume
 from moo_fs.results import Results, values_of
 from moo_fs.tables.rendering import MISSING, Table, count, number, spread
 
-ENOUGH_BLOCKS = 12
 VALUES = ("hypervolume_test", "corner_test")
 
 
@@ -117,7 +117,7 @@ def _blocks(results: Results) -> str:
 
 
 def _note(results: Results) -> str:
-    test = ", no test" if results.blocks < ENOUGH_BLOCKS else ""
+    test = ", no test" if results.blocks < ENOUGH_PAIRS else ""
     return (
         f"{_blocks(results)}: medians and ranges{test}. Shares of the box from 0 to the reference (hypervolume) and to "
         f"the rate of uniform 1 bit with distortions 0.5 (corner). Baselines by their own points. Best in bold. "
