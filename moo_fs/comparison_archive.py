@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -19,6 +18,7 @@ from moo_fs.comparison_plan import RANDOM, Plan
 from moo_fs.contracts import MooFsError
 from moo_fs.results import LABELS, Results, load_results
 from moo_fs.study import canonical
+from moo_fs.whole_files import digest, file_digest, write_whole
 
 ABOUT = "comparison.json"
 ROWS = "comparison.csv"
@@ -52,7 +52,7 @@ class Comparison:
     @cached_property
     def archive_hash(self) -> str:
         """SHA-256 of what comparison.json says, the hashes of all rows and archives among it."""
-        return hashlib.sha256(canonical(self.about).encode()).hexdigest()
+        return digest(canonical(self.about).encode())
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,11 @@ def write_comparison(folder: Path, plan: Plan, parts: Sequence[Part]) -> None:
         "nulls": plan.nulls,
         "own": [spec.label for spec in plan.own],
         "ways": [spec.label for spec in plan.whole.optimisers],
-        "files": {ROWS: hashlib.sha256(rows).hexdigest()},
+        "files": {ROWS: digest(rows)},
     }
     about["hash"] = _hash(about)
-    _publish(folder / ROWS, rows)
-    _publish(folder / ABOUT, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
+    write_whole(folder / ROWS, rows)
+    write_whole(folder / ABOUT, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def load_comparison(folder: str | Path) -> Comparison:
@@ -162,7 +162,7 @@ def _read_about(folder: Path) -> dict[str, Any]:
     rows = folder / ROWS
     if not rows.is_file():
         raise MooFsError(f"{rows}: is missing; {AGAIN}")
-    if hashlib.sha256(rows.read_bytes()).hexdigest() != about["files"].get(ROWS):
+    if file_digest(rows) != about["files"].get(ROWS):
         raise MooFsError(f"{rows}: differs from its hash in {ABOUT}; {AGAIN}")
     return about
 
@@ -195,19 +195,4 @@ def _archive(folder: Path, beside: Path) -> dict[str, str]:
 
 
 def _hash(about: dict[str, Any]) -> str:
-    return hashlib.sha256(canonical(about).encode()).hexdigest()
-
-
-def _publish(path: Path, content: bytes) -> None:
-    if path.is_file() and path.read_bytes() == content:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    return digest(canonical(about).encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from moo_fs.figures import CAPTIONS, write_figures
 from moo_fs.figures.drawn import data_of
 from moo_fs.results import Results, load_results
 from moo_fs.tables import Table, number, tables_of, write_tables
+from moo_fs.whole_files import file_digest
 from moo_fs.worth import at_half_rate
 
 
@@ -47,7 +47,7 @@ def seal(
         "made_from": made_from,
         "archive": dict(sorted(files.items())),
         "figures": dict(sorted(data.items())),
-        "report": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in names.items()},
+        "report": {name: file_digest(path) for name, path in names.items()},
     }
     hashes = report / "hashes.json"
     hashes.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
