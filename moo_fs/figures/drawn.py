@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
 
 from moo_fs.comparison_archive import Comparison
 from moo_fs.figures import CAPTIONS, comparison
@@ -18,6 +19,7 @@ from moo_fs.figures.fronts import draw_fronts
 from moo_fs.figures.progress import draw_progress
 from moo_fs.figures.scenes import draw_scenes
 from moo_fs.figures.score_maps import draw_agreement, draw_scores
+from moo_fs.figures.style import styled
 from moo_fs.figures.worth import draw_worth
 from moo_fs.results import Results
 
@@ -45,10 +47,23 @@ def figure_of(archive: Results | Comparison, name: str) -> Figure | None:
     return DRAWERS[name](archive).get(name) if name in DRAWERS else None
 
 
+def data_of(archive: Results | Comparison, names: Iterable[str]) -> dict[str, str]:
+    """The hash of the data in each of these figures of an archive, those left out that it has no data for."""
+    drawers: dict[str, Callable[[Any], dict[str, Figure]]] = {}
+    drawers |= COMPARED if isinstance(archive, Comparison) else DRAWERS
+    found: dict[str, str] = {}
+    with styled():
+        for name in names:
+            if name in drawers and name not in found:  # one drawer may draw several
+                found |= {drawn: data_hash(figure) for drawn, figure in drawers[name](archive).items()}
+    return {name: found[name] for name in sorted(names) if name in found}
+
+
 def data_hash(figure: Figure) -> str:
     """SHA-256 of what a figure shows: lines, points, areas, images to 6 significant digits, and its words.
 
-    Positions on the page, fonts and ticks are left out: they differ between machines, the data does not.
+    Positions on the page, fonts and ticks that matplotlib chooses are left out: they differ between machines, the data
+    does not. Ticks that have words of their own are data.
     """
     digest = hashlib.sha256()
     for part in _parts(figure):
@@ -62,6 +77,7 @@ def _parts(figure: Figure) -> Iterator[str]:
         yield "axes"
         yield from (axes.get_title(place) for place in ("left", "center", "right"))
         yield from (axes.get_xlabel(), axes.get_ylabel())
+        yield from (part for axis in (axes.xaxis, axes.yaxis) for part in _named_ticks(axis))
         yield from _lines_and_areas(axes)
         yield from (_digits(image.get_array()) for image in axes.images)
         yield from (text.get_text() for text in axes.texts)
@@ -84,6 +100,15 @@ def _lines_and_areas(axes: Any) -> Iterator[str]:
     for patch in axes.patches:
         yield "patch"
         yield _digits(patch.get_patch_transform().transform(patch.get_path().vertices))
+
+
+def _named_ticks(axis: Any) -> Iterator[str]:
+    """Places and words of the ticks, where both were given."""
+    locator, formatter = axis.get_major_locator(), axis.get_major_formatter()
+    if isinstance(locator, FixedLocator) and isinstance(formatter, FixedFormatter | FuncFormatter):
+        places = axis.get_majorticklocs()
+        yield _digits(places)
+        yield from formatter.format_ticks(places)
 
 
 def _legend(legend: Any) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from pathlib import Path
 
 from moo_fs.archive import STUDY, verify
 from moo_fs.comparison_archive import ABOUT, Comparison, load_comparison
 from moo_fs.contracts import MooFsError, did_you_mean
 from moo_fs.results import Results, load_results, recheck
+
+NOT_KEPT = ("quickstart", "quickstart-compare", "*-own")  # what a newcomer's commands leave; .gitignore names them too
 
 
 class Archives:
@@ -21,6 +24,10 @@ class Archives:
     def names(self) -> list[str]:
         """Names of all archives that lie there, of studies and of comparisons."""
         return sorted({path.parent.name for kind in (STUDY, ABOUT) for path in self.folder.glob(f"*/{kind}")})
+
+    def to_be_named(self) -> list[str]:
+        """Names of the archives whose hashes belong on record: all but those that a repository does not keep."""
+        return [name for name in self.names() if not any(fnmatch(name, pattern) for pattern in NOT_KEPT)]
 
     def is_comparison(self, name: str) -> bool:
         """Whether an archive is that of a comparison."""
@@ -47,8 +54,12 @@ class Archives:
         return self.comparison(name) if self.is_comparison(name) else self.study(name)
 
     def hash_of(self, name: str) -> str:
-        """SHA-256 of all that an archive holds."""
+        """SHA-256 of all that an archive holds, of what study.json or comparison.json says too."""
         return self.of(name).archive_hash
+
+    def networks(self, name: str) -> list[Results]:
+        """The studies' archives of the networks in an archive: itself, or each of a comparison's."""
+        return [*self.comparison(name).networks.values()] if self.is_comparison(name) else [self.study(name)]
 
     def parts(self, name: str) -> list[Results]:
         """The studies' archives that an archive consists of: itself, or every network's."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from moo_fs.paper.declaration import Declaration
 from moo_fs.paper.literals import hidden_numbers, literal_numbers, macros_of
 from moo_fs.paper.reports import recomputed_faults, report_faults
 from moo_fs.paper.writing import HASHES, Places, entry, places_of
+from moo_fs.whole_files import digest, file_digest
 
 AGAIN = "run `moo-fs paper` again"
 RESTORE = "restore the archive or, if it was meant to change, run `moo-fs paper` again"
@@ -26,9 +26,9 @@ def check_paper(root: str | Path) -> list[str]:
 
     Archives: every file against its hash, fronts and hypervolumes against their recomputation from the trials.
     Reports and paper: every file against its hash, tables and numbers against their recomputation byte for byte,
-    figures by the data in them. Archives that paper.toml does not name are checked by
-    themselves, and their reports by hash. Raises MooFsError if `root` is not the project's folder, or paper.toml is
-    wrong.
+    figures by the data in them. An archive that paper.toml does not name is a fault, for nothing outside of it holds
+    its hash; those that a repository does not keep (`archives.NOT_KEPT`) are checked by themselves. Raises MooFsError
+    if `root` is not the project's folder, or paper.toml is wrong.
     """
     places = places_of(root)
     declared, archives = places.declared(), Archives(places.results)
@@ -44,16 +44,24 @@ def check_paper(root: str | Path) -> list[str]:
 
 def _archives_checked(declared: Declaration, archives: Archives, recorded: dict[str, str]) -> tuple[list[str], bool]:
     """Faults of all archives and their reports, and whether what the paper names can be made again from them."""
-    faults, sound = [], True
-    for name in sorted({*archives.names(), *recorded, *declared.recorded}):
+    known = {*recorded, *declared.recorded}
+    faults, sound = [_unnamed(archives, name) for name in archives.to_be_named() if name not in known], True
+    for name in sorted({*archives.names(), *known}):
         found = _archive_faults(archives, name)
-        if not found and name in {*recorded, *declared.recorded}:
+        if not found and name in known:
             found = _unlike_recorded(archives, name, recorded.get(name))
         sound = sound and not (found and name in declared.archives)
         faults += found
         if not found:
             faults += archives.rechecked(name) + _report_faults(archives, name, again=name in recorded)
     return faults, sound
+
+
+def _unnamed(archives: Archives, name: str) -> str:
+    return (
+        f"{archives.folder / name}: paper/paper.toml does not name it, so that a change of it could go unnoticed; add "
+        "it to archives.kept and run `moo-fs paper`, or move it elsewhere"
+    )
 
 
 def _archive_faults(archives: Archives, name: str) -> list[str]:
@@ -76,7 +84,7 @@ def _unlike_recorded(archives: Archives, name: str, wanted: str | None) -> list[
 def _report_faults(archives: Archives, name: str, *, again: bool) -> list[str]:
     """A report that was edited, and, where it was not and `again`, one that the archive would give otherwise."""
     archive = archives.of(name)
-    found = report_faults(archive.folder, archive.archive_hash)
+    found = report_faults(archive)
     return found or (recomputed_faults(archive) if again else [])
 
 
@@ -87,7 +95,7 @@ def _file_faults(generated: Path, listed: dict[str, Any]) -> list[str]:
         path = generated / name
         if not path.is_file():
             faults.append(f"{path}: is missing; {AGAIN}")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != one["sha256"]:
+        elif file_digest(path) != one["sha256"]:
             faults.append(f"{path}: was edited by hand, it differs from its hash in {HASHES}; {AGAIN}")
     found = {path.relative_to(generated).as_posix() for path in generated.rglob("*") if path.is_file()}
     return faults + [f"{generated / name}: is not made by `moo-fs paper`; remove it" for name in _strays(found, listed)]
@@ -103,7 +111,7 @@ def _recomputed(places: Places, declared: Declaration, archives: Archives, liste
     faults = []
     for item in texts_of(declared, archives):
         content = item.text.encode()
-        again[item.path] = entry(item.made_from, sha256=hashlib.sha256(content).hexdigest())
+        again[item.path] = entry(item.made_from, sha256=digest(content))
         path = places.generated / item.path
         if path.is_file() and path.read_bytes() != content:
             faults.append(f"{path}: differs from what the archives give; {AGAIN}")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from moo_fs.comparison_archive import Comparison
-from moo_fs.contrasts import ENOUGH_PAIRS, LEVEL, RANDOM, RIVAL, agreement, friedman, mean_ranks, pairs_of
+from moo_fs.comparison_plan import RANDOM as RANDOM_SCORES
+from moo_fs.comparison_plan import SHUFFLED, STARTING_POINT
+from moo_fs.contrasts import ENOUGH_PAIRS, LEVEL, RANDOM, RIVAL, Roles, agreement, friedman, mean_ranks, pairs_of
+from moo_fs.paper.numbers import known
 from moo_fs.tables.comparison import by_measure, planned, ways_of
 from moo_fs.tables.rendering import escape, number, probability, share, signed
 
-STARTING_POINT = "mutual-information"  # the score that this work started from
+WORDS = {RANDOM_SCORES: "random scores", SHUFFLED: "mutual information with shuffled labels"}
 
 
 class Captioned(Protocol):
@@ -43,15 +46,20 @@ def compare_macros(comparison: Comparison) -> dict[str, str]:
     """Sizes of a comparison, which measure leads under each way, and what the planned contrasts say."""
     summary, ways = comparison.summary, ways_of(comparison)
     pairs = pairs_of(summary, ways[0])
-    networks = len(comparison.networks)
+    networks, roles = len(comparison.networks), Roles.of(comparison.about)
     found = {
         "HasCompare": "",
         "CompareArchive": escape(str(comparison.about["name"])),
         "ComparePairs": str(len(pairs)),
+        "CompareQuestion": escape(str(comparison.about.get("question", ""))),
         "CompareNetworks": str(networks),
+        "CompareNetworksWords": "one network" if networks == 1 else f"{networks} trained networks",
+        "CompareSearchImages": _images(comparison, "search_images"),
+        "CompareTestImages": _images(comparison, "test_images"),
         "CompareBlocks": str(len(pairs) // networks),
         "CompareMeasures": str(pairs.shape[1]),
-        "CompareBudget": str(int(summary["evaluations"].max())),
+        "CompareEvaluations": _evaluations(comparison),
+        "CompareNulls": _listed(WORDS.get(name, rf"\name{{{escape(name)}}}") for name in roles.nulls),
         "CompareWays": ", ".join(map(escape, ways)),
         "CompareTested": "tests were possible" if len(pairs) >= ENOUGH_PAIRS else "too few for any test",
         "CompareLeaders": _leaders(comparison),
@@ -61,8 +69,27 @@ def compare_macros(comparison: Comparison) -> dict[str, str]:
     if len(pairs) >= ENOUGH_PAIRS:
         p = (f"{escape(way)}: {escape(_p(friedman(pairs_of(summary, way))))}" for way in ways)
         found["CompareFriedman"] = ", ".join(p)
+    if networks > 1:
+        found["CompareSeveral"] = ""
+    if roles.upper:
+        found["CompareUpper"] = _listed(rf"\name{{{escape(name)}}}" for name in roles.upper)
     rival = _starting_point(comparison)
     return found | ({"CompareStartingPoint": rival} if rival else {})
+
+
+def _evaluations(comparison: Comparison) -> str:
+    """How many evaluations runs made: a run ends early where its decodings repeat."""
+    low, high = (int(getattr(comparison.summary["evaluations"], end)()) for end in ("min", "max"))
+    return f"{high} each" if low == high else f"{low} to {high}"
+
+
+def _images(comparison: Comparison, part: str) -> str:
+    return " or ".join(dict.fromkeys(known(one.study.get(part)) for one in comparison.networks.values()))
+
+
+def _listed(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _leaders(comparison: Comparison) -> str:
@@ -73,7 +100,7 @@ def _leaders(comparison: Comparison) -> str:
     for way in ways_of(comparison):
         column = f"{way}_corner_median"
         best = max(candidates.to_dict("records"), key=lambda row: float(row[column]))
-        beside = f", upper baseline {share(upper[column].iloc[0])}" if len(upper) else ""
+        beside = "".join(f", upper baseline {share(value)}" for value in upper[column])
         shown.append(f"\\name{{{escape(str(best['measure']))}}} under {escape(way)} ({share(best[column])}{beside})")
     return "; ".join(shown)
 

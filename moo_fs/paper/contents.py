@@ -11,7 +11,8 @@ from moo_fs.figures.drawn import FIGURES, figure_of
 from moo_fs.paper.archives import Archives
 from moo_fs.paper.comparing import compare_macros, floats_tex
 from moo_fs.paper.declaration import COMPARE, Declaration
-from moo_fs.paper.numbers import codec_macros, costs_macros, hypervolume_macros, macro_name, macros_tex, subject_macros
+from moo_fs.paper.numbers import codec_macros, costs_macros, hypervolume_macros, macro_name, macros_tex
+from moo_fs.paper.subjects import subject_macros
 from moo_fs.results import Results
 from moo_fs.tables.coded import coded_table
 from moo_fs.tables.comparison import comparison_tables
@@ -102,6 +103,8 @@ def _macros(declared: Declaration, archives: Archives) -> dict[str, str]:
     for part, source in declared.sources.items():
         if part == COMPARE:
             found |= compare_macros(archives.comparison(source))
+        elif part == "codec":
+            found |= codec_macros(source, archives.networks(source))
         else:
             found |= _MACROS[part](archives.study(source))
     for name in declared.figures:
@@ -137,7 +140,7 @@ def _cost_tables(declared: Declaration, archives: Archives) -> list[Fragment]:
 
 
 def _codec_tables(declared: Declaration, archives: Archives) -> list[Fragment]:
-    table = coded_table(archives.study(declared.sources["codec"]))
+    table = coded_table(*archives.networks(declared.sources["codec"]))
     if table is None:
         raise MooFsError(
             f"paper/paper.toml: sources.codec: archive '{declared.sources['codec']}' has no coded_bytes; name another"
@@ -168,5 +171,4 @@ _MACROS: dict[str, Callable[[Results], dict[str, str]]] = {
     "subjects": subject_macros,
     "hypervolume": hypervolume_macros,
     "costs": costs_macros,
-    "codec": codec_macros,
 }

@@ -19,8 +19,9 @@ class Declaration:
     """Names of archives under results/.
 
     `sources` maps a part of the paper (subjects, hypervolume, costs, codec, compare) to its archive; a part that is not
-    named is left out of the paper. `figures` maps a figure to the archive that it is drawn from. `kept` names further
-    archives that the repository keeps: their hashes are recorded beside those of the sources.
+    named is left out of the paper; that of `codec` may be a comparison, whose networks are pooled. `figures` maps a
+    figure to the archive that it is drawn from. `kept` names further archives that the repository keeps: their hashes
+    are recorded beside those of the sources.
     """
 
     sources: dict[str, str]

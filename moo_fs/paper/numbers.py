@@ -3,7 +3,7 @@ r"""Every number and name that the paper's text prints, as LaTeX macros: `\newco
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,9 +11,9 @@ import pandas as pd
 from moo_fs.results import Results
 from moo_fs.tables.coded import coded_table
 from moo_fs.tables.efforts import scoring_costs
+from moo_fs.tables.matrix import unequal_budgets
 from moo_fs.tables.quality import hypervolume_table
 from moo_fs.tables.rendering import count, escape, number, percent, share, signed
-from moo_fs.worth import CORRELATION, EACH, MEAN, at_half_rate, sensitivity_correlations
 
 DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 CHEAP = 0.1  # of the budget: scores that cost at most this share of a search count as cheap; our choice
@@ -56,55 +56,6 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def subject_macros(results: Results) -> dict[str, str]:
-    """What the section on subjects says: sizes, what an allocation gains at half a rate, how far tasks agree."""
-    study = results.study
-    found = {
-        "HasSubjects": "",
-        "SubjectArchive": escape(str(study["name"])),
-        "SubjectChannels": _known(study.get("channels")),
-        "SubjectTestImages": _known(study.get("test_images")),
-        "SubjectTasks": listed(results.tasks),
-        "UniformOneRate": number(float(results.corner[0])),
-        "WantedCorrelation": number(CORRELATION, 1),
-    }
-    return found | _worth(results) | _correlations(results)
-
-
-def _worth(results: Results) -> dict[str, str]:
-    worth = at_half_rate(results)
-    if worth is None:
-        return {}
-    shares = [escape(f"{percent(ratio)} ({task})") for task, ratio in zip(worth.tasks, worth.ratios, strict=True)]
-    return {
-        "HasWorth": "",
-        "HalfRate": number(worth.rate),
-        "WorthShares": ", ".join(shares),
-        "WorthMean": escape(percent(worth.mean)),
-        "WantedEach": escape(percent(EACH)),
-        "WantedMean": escape(percent(MEAN)),
-        "WorthVerdict": "holds" if worth.holds else "does not hold",
-    }
-
-
-def _correlations(results: Results) -> dict[str, str]:
-    frame = sensitivity_correlations(results)
-    if frame.empty:
-        return {}
-    shown = [
-        f"{number(row['median'], 2)} for {escape(row['task'])} and {escape(row['other'])} "
-        f"({number(row['lowest'], 2)} to {number(row['highest'], 2)} over blocks)"
-        for row in frame.to_dict("records")
-    ]
-    below = int((frame["highest"] < CORRELATION).sum())
-    return {
-        "HasCorrelations": "",
-        "Correlations": "; ".join(shown),
-        "CorrelationsBelow": str(below),
-        "CorrelationPairs": str(len(frame)),
-    }
-
-
 def hypervolume_macros(results: Results) -> dict[str, str]:
     """What the section on results says of the grid of measures and optimisers."""
     study, summary = results.study, results.hypervolumes()
@@ -116,19 +67,24 @@ def hypervolume_macros(results: Results) -> dict[str, str]:
         "FamilyArchive": escape(str(study["name"])),
         "FamilyQuestion": escape(str(study.get("question", ""))),
         "FamilyRuns": str(len(summary)),
-        "FamilyMeasures": str(len(results.measures)),
+        "FamilyMeasures": str(len([name for name in results.measures if name != WITHOUT])),
         "FamilyMeasureNames": listed(results.measures),
         "FamilyOptimisers": str(len(results.optimisers)),
         "FamilyOptimiserNames": listed(results.optimisers),
         "FamilyBlocks": str(results.blocks),
         "FamilyBudget": count(float(budget.mode().max())),
-        "FamilySearchImages": _known(study.get("search_images")),
-        "FamilyTestImages": _known(study.get("test_images")),
-        "FamilyChannels": _known(study.get("channels")),
+        "FamilySearchImages": known(study.get("search_images")),
+        "FamilyTestImages": known(study.get("test_images")),
+        "FamilyChannels": known(study.get("channels")),
         "ReferenceRate": number(float(results.reference[0])),
         "CornerRate": number(float(results.corner[0])),
         "FamilyCells": str(len(grid)),
     }
+    if WITHOUT in results.measures:
+        found["FamilyWithout"] = ""
+    unequal = unequal_budgets(results).strip()
+    if unequal:
+        found["FamilyBudgets"] = escape(unequal)
     if study.get("exhausted"):
         found["FamilyExhausted"] = str(len(study["exhausted"]))
     return found | _best(grid) | _optimisers(grid) | _baselines(table) | _spreads(grid) | _measures(results, grid)
@@ -222,15 +178,19 @@ def costs_macros(results: Results) -> dict[str, str]:
     return {"HasCosts": "", "CostsArchive": escape(str(results.study["name"]))}
 
 
-def codec_macros(results: Results) -> dict[str, str]:
-    """How much longer real streams of front members are than the entropy says; nothing without streams."""
-    table = coded_table(results)
+def codec_macros(name: str, networks: Sequence[Results]) -> dict[str, str]:
+    """How much longer real streams of front members are than the entropy says; nothing without streams.
+
+    `networks` are the archives of what is called `name`, pooled.
+    """
+    table = coded_table(*networks)
     if table is None:
         return {}
     members = table.data.iloc[0]
     return {
         "HasCodec": "",
-        "CodecArchive": escape(str(results.study["name"])),
+        "CodecArchive": escape(name),
+        **({"CodecNetworks": str(len(networks))} if len(networks) > 1 else {}),
         "CodecMembers": count(members["allocations"]),
         "CodecRatio": number(members["ratio_median"], 5),
         "CodecWorst": number(members["ratio_worst"], 5),
@@ -241,5 +201,6 @@ def _between(low: float, high: float) -> str:
     return f"{share(low)} to {share(high)}"
 
 
-def _known(value: Any) -> str:
+def known(value: Any) -> str:
+    """A size that an archive may not know."""
     return "an unknown number of" if value is None else count(float(value))

@@ -1,39 +1,41 @@
-"""Is an archive's report what the archive says? Its hashes, and its tables and page made again."""
+"""Is an archive's report what the archive says? Its hashes; its tables, page and figures' data made again."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from moo_fs.comparison_archive import Comparison
+from moo_fs.comparison_report import comparison_page
+from moo_fs.figures.drawn import data_of
 from moo_fs.report import page_of
 from moo_fs.results import Results
 from moo_fs.tables import tables_of
 from moo_fs.tables.comparison import comparison_tables
+from moo_fs.whole_files import file_digest
 
 AGAIN = "run `moo-fs report` again"
 BY_MACHINE = (".tex", ".md", ".csv", ".pdf", ".png")
 
 
-def report_faults(folder: Path, archive_hash: str) -> list[str]:
+def report_faults(archive: Results | Comparison) -> list[str]:
     """Faults of the report in an archive's folder, by the hashes beside it; none if there is no report."""
-    report = folder / "report"
+    report = archive.folder / "report"
     if not report.is_dir():
         return []
     content = _read(report / "hashes.json")
     if content is None:
         return [f"{report / 'hashes.json'}: is missing or not what moo-fs report writes; {AGAIN}"]
     faults = []
-    if content.get("made_from") != archive_hash:
+    if (content.get("made_from"), content.get("archive")) != (archive.archive_hash, _files(archive)):
         faults.append(f"{report / 'hashes.json'}: the report was made from another state of the archive; {AGAIN}")
     listed = content["report"]
     for name, digest in listed.items():
         path = report / name
         if not path.is_file():
             faults.append(f"{path}: is missing; {AGAIN}")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        elif file_digest(path) != digest:
             faults.append(f"{path}: differs from its hash in hashes.json; {AGAIN}")
     found = {path.relative_to(report).as_posix() for path in report.rglob("*") if path.suffix in BY_MACHINE}
     faults += [f"{report / name}: is not in hashes.json; remove it, or {AGAIN}" for name in sorted(found - set(listed))]
@@ -41,26 +43,49 @@ def report_faults(folder: Path, archive_hash: str) -> list[str]:
 
 
 def recomputed_faults(archive: Results | Comparison) -> list[str]:
-    """Files of a report that its archive would give otherwise: tables in all forms, and a study's page."""
+    """Files of a report that its archive would give otherwise: tables in all forms, the page, figures by their data."""
     report = archive.folder / "report"
     if not report.is_dir():
         return []
-    texts = {}
+    figures = sorted(path.stem for path in (report / "figures").glob("*.png"))
+    return [
+        f"{report / name}: differs from what the archive gives; {AGAIN}"
+        for name, text in _texts(archive, figures).items()
+        if not (report / name).is_file() or (report / name).read_bytes() != text.encode()
+    ] + _figure_faults(archive, figures)
+
+
+def _texts(archive: Results | Comparison, figures: list[str]) -> dict[str, str]:
+    """Path in the report -> what belongs there."""
     if isinstance(archive, Comparison):
         tables = comparison_tables(archive)
+        texts = {"index.md": comparison_page(archive, tables, figures)}
     else:
         tables = tables_of(archive)
-        texts["index.md"] = page_of(archive, tables, [path.stem for path in (report / "figures").glob("*.png")])
+        texts = {"index.md": page_of(archive, tables, figures)}
     for name, table in tables.items():
         texts[f"tables/{name}.csv"] = table.csv()
         if table.header:
             texts[f"tables/{name}.tex"] = table.tex(archive.archive_hash)
             texts[f"tables/{name}.md"] = table.markdown(archive.archive_hash)
+    return texts
+
+
+def _figure_faults(archive: Results | Comparison, figures: list[str]) -> list[str]:
+    """Bytes of a figure depend on fonts: what was drawn is compared by its data, as recorded when it was written."""
+    hashes = archive.folder / "report" / "hashes.json"
+    recorded, again = (_read(hashes) or {}).get("figures"), data_of(archive, figures)
+    if not isinstance(recorded, dict):
+        return [f"{hashes}: does not say what data its figures show; {AGAIN}"]
     return [
-        f"{report / name}: differs from what the archive gives; {AGAIN}"
-        for name, text in texts.items()
-        if not (report / name).is_file() or (report / name).read_bytes() != text.encode()
+        f"{hashes}: figure '{name}' does not show what the archive gives; {AGAIN}"
+        for name in sorted({*recorded, *figures})
+        if again.get(name) is None or recorded.get(name) != again[name]
     ]
+
+
+def _files(archive: Results | Comparison) -> dict[str, str]:
+    return dict(archive.about["files"] if isinstance(archive, Comparison) else archive.files)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -12,11 +12,15 @@ from moo_fs.streams import KBIT_PER_BYTE
 from moo_fs.tables.rendering import Table, count, number
 
 
-def coded_table(results: Results) -> Table | None:
-    """Entropy and coded rate of front members and baselines, test part; None for an archive without coded bytes."""
-    sets = {"front members": results.fronts().drop_duplicates("bits")} | {
-        f"baseline {name}": frame for name, frame in results.baseline_sets().items()
-    }
+def coded_table(*networks: Results) -> Table | None:
+    """Entropy and coded rate of front members and baselines, test part; None for an archive without coded bytes.
+
+    Several archives, one a network, are pooled: the same bits on another network are another stream.
+    """
+    sets = {"front members": pd.concat([one.fronts().drop_duplicates("bits") for one in networks])}
+    for name in dict.fromkeys(name for one in networks for name in one.baseline_sets()):
+        sets[f"baseline {name}"] = pd.concat([one.baseline_sets().get(name, pd.DataFrame()) for one in networks])
+    pooled = f", pooled over {len(networks)} networks" if len(networks) > 1 else ""
     found = [_row(name, frame) for name, frame in sets.items() if _has_streams(frame)]
     if not found:
         return None
@@ -38,9 +42,9 @@ def coded_table(results: Results) -> Table | None:
         header=("streams of", "allocations", "entropy (kbit)", "coded (kbit)", "ratio", "worst ratio"),
         rows=rows,
         data=data,
-        note="Kbit per image, the header of 16 bytes included on both sides; medians over distinct allocations. "
-        "Entropy: of the symbols under the fit part's tables, the rate of every other table. Coded: length of the "
-        "streams of codec ans. Worst: the ratio furthest from 1.",
+        note="Kbit per image, the header of 16 bytes included on both sides; medians over distinct allocations"
+        f"{pooled}. Entropy: of the symbols under the fit part's tables, the rate of every other table. Coded: length "
+        "of the streams of codec ans. Worst: the ratio furthest from 1.",
         rules=frozenset([1]) if len(rows) > 1 else frozenset(),
     )
 
