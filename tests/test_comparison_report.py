@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -65,8 +66,7 @@ def test_measures_stand_by_their_mean_rank_with_median_corners_of_every_way(comp
 
 def test_marks_say_what_differs_from_random_after_holm(tables):
     marks = {row[0]: re.sub(r"[\d.]", "", row[2]) for row in tables["compare"].rows}
-    nulls = dict.fromkeys(MEASURES[:2], "")
-    assert marks == nulls | {"sensitivity": "†", "mutual-information": "†", "l1-norm": "‡"}
+    assert marks == dict.fromkeys(MEASURES[:2], "") | {"sensitivity": "†", "mutual-information": "†", "l1-norm": "‡"}
 
 
 def test_baselines_are_named_and_the_best_measure_but_they_is_bold(tables):
@@ -99,13 +99,30 @@ def test_the_csv_of_contrasts_has_every_way_and_that_of_measures_the_hypervolume
 def test_networks_have_medians_of_their_own(comparison, tables):
     summary = comparison.summary
     mine = summary[(summary["network"] == "1") & (summary["optimiser"] == "sweep") & (summary["measure"] == "l1-norm")]
-    row = next(row for row in tables["compare-networks"].rows if row[:2] == ("sweep", "l1-norm"))
-    assert row[5] == share(mine["corner_test"].median())
+    rows = {row[:2]: row for row in tables["compare-networks"].rows}
+    assert rows["sweep", "l1-norm"][5] == share(mine["corner_test"].median())
 
 
 def test_scores_are_charged_although_the_first_way_might_not_read_them(comparison, tables):
     costs = {row[0]: row[-2] for row in tables["compare"].rows}
     assert costs == dict.fromkeys(MEASURES, "0") | {"sensitivity": "12.5"}
+
+
+def test_scores_are_charged_for_their_head_passes_in_every_pair_the_users_own_too(few):
+    passes = {"random": [0, 0, 0], "mine": [50, 150, 100]}
+    frames = [pd.DataFrame({"measure": name, "seed": range(3), "head_passes": passes[name]}) for name in passes]
+    theirs, mine = (replace(few.networks["0"], scores=frame) for frame in frames)
+    rows = comparison_tables(replace(few, networks={"0": theirs}, own={"0": (mine,)}))["compare"].rows
+    assert {row[0]: row[-3] for row in rows} == {"mine": "100", "random": "0", "shuffled-mutual-information": "–"}
+
+
+def test_a_measure_that_ends_below_the_budget_is_named_with_its_evaluations(comparison, tables):
+    assert "Short of the budget" not in tables["compare"].note
+    summary = comparison.summary.copy()
+    mine = summary.index[(summary["measure"] == "l1-norm") & (summary["optimiser"] == "sweep")]
+    summary.loc[mine, "evaluations"], summary.loc[mine[0], "evaluations"] = 4, 3
+    changed = replace(comparison, summary=summary)
+    assert "Short of the budget of 6 evaluations: l1-norm (sweep 3–4)." in comparison_tables(changed)["compare"].note
 
 
 def test_latex_has_as_many_cells_in_every_row_as_columns(tables):
@@ -148,10 +165,9 @@ def test_a_users_own_measure_has_its_sentence_and_its_role(few):
 
 
 def test_without_an_upper_baseline_none_is_named(few):
-    changed = type(few)(few.folder, few.about | {"upper": None}, few.summary, few.networks)
+    changed = replace(few, about=few.about | {"upper": None})
     page = comparison_page(changed, comparison_tables(changed), [])
-    assert "upper baseline:" not in page
-    assert "None" not in page
+    assert not re.search("upper baseline:|None", page)
 
 
 def test_the_picture_has_a_panel_a_way_and_a_marker_a_pair(comparison):
