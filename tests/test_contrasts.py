@@ -154,6 +154,16 @@ def test_a_rival_is_chosen_on_the_search_part_and_is_neither_null_nor_upper_base
     assert set(found[found["kind"] == RIVAL]["against"]) == {"l1", "mine"}
 
 
+def test_a_baseline_that_the_user_added_is_no_candidate():
+    roles = Roles("random", ("random", "shuffled"), ("sensitivity", "exact"), ("mine", "exact", "shuffled"))
+    wanted = {"mine": "own", "exact": "upper", "sensitivity": "upper", "shuffled": "null", "l1": ""}
+    assert {name: roles.name(name) for name in wanted} == wanted
+    summary = summary_of()
+    assert best_rival(pairs_of(summary, "sweep", "corner_search"), "l1", roles) == "mine"
+    fewer = Roles("random", ("random", "shuffled"), ("sensitivity", "mine"), ("mine",))
+    assert best_rival(pairs_of(summary, "sweep", "corner_search"), "l1", fewer) == "mi"
+
+
 def test_networks_that_disagree_are_counted():
     summary = summary_of(measures=("random", "l1"), rise=0.1)
     summary.loc[(summary["network"] == "2") & (summary["measure"] == "l1"), "corner_test"] = 0.0

@@ -145,6 +145,12 @@ def test_the_lattice_holds_300_distinct_allocations_of_64_channels(kind: type[Sw
     assert len(np.unique(bits, axis=0)) >= 300
 
 
+def test_channels_that_count_alike_have_no_more_allocations_than_levels_so_that_a_sweep_ends_short(model) -> None:
+    first, second = (asked_of(Sweep, space_of(model, None), count) for count in (LEVELS, 4 * LEVELS))
+    found = len(np.unique(first, axis=0))
+    assert len(np.unique(second, axis=0)) == found <= LEVELS
+
+
 @BOTH
 def test_the_sweep_ends_when_the_lattice_does(kind: type[Sweep]) -> None:
     model = linear_gaussian(channels=6)
