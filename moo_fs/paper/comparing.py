@@ -64,6 +64,7 @@ def compare_macros(comparison: Comparison) -> dict[str, str]:
         "CompareTested": "tests were possible" if len(pairs) >= ENOUGH_PAIRS else "too few for any test",
         "CompareLeaders": _leaders(comparison),
         "CompareAgainstRandom": _against_random(comparison),
+        "CompareJudged": "after Holm's correction" if len(pairs) >= ENOUGH_PAIRS else "without a test",
         "CompareAgreement": _agreement(comparison),
     }
     if len(pairs) >= ENOUGH_PAIRS:
@@ -113,10 +114,10 @@ def _against_random(comparison: Comparison) -> str:
         if int(mine["pairs"].min()) >= ENOUGH_PAIRS:
             sure = mine[mine["p_holm"] < LEVEL]
             better = int((sure["median_difference"] > 0).sum())
-            words = f"{better} of {len(mine)} better and {len(sure) - better} worse than random scores after Holm"
+            words = f"{better} of {len(mine)} better, {len(sure) - better} worse"
         else:
-            words = f"{int((mine['lowest'] > 0).sum())} of {len(mine)} above random scores in every pair"
-        shown.append(f"{escape(way)}: {words}")
+            words = f"{int((mine['lowest'] > 0).sum())} of {len(mine)} better in every pair"
+        shown.append(f"under {escape(way)} {words}")
     return "; ".join(shown)
 
 
