@@ -34,7 +34,7 @@ _LAZY = {
     "compare": "moo_fs.comparison:compare",
     "load_comparison": "moo_fs.comparison:load_comparison",
 }
-_MODULES = ("information", "fronts", "indicators")
+_MODULES = ("information", "renyi", "fronts", "indicators")
 
 __all__ = ["BoundsError", "MooFsError", "RunError", "measure", "optimiser", *_LAZY, *_MODULES]
 

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "moo_fs"
 LAYERS = [
     "contracts seeds numerals whole_files",
     "registry contrasts",
-    "tasks decoding information fronts plugins",
+    "tasks decoding information renyi fronts plugins",
     "split space indicators coding outcomes study trials score_tables folding",
     "model_checks",
     "measures subjects optimisers codecs engine oracle scoring store archive",
@@ -31,6 +31,9 @@ PARTS_OF = {
     "losses": "tasks",
     "head_passes": "scoring",
     "neighbours": "information",
+    "renyi_entropy": "renyi",
+    "renyi_search": "renyi",
+    "renyi_hybrid": "renyi",
     "journal": "store",
     "study_file": "study",
     "comparison_plan": "study",
