@@ -83,7 +83,9 @@ def test_bad_input_met_while_loading_is_still_bad_input(tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_workers_end_with_their_parent_and_what_they_evaluated_is_kept(tmp_path, how):
     command = [sys.executable, TOYS, tmp_path, "100000", "0.005", "2"]
-    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    # Where the tests run in the background, SIGINT is ignored, and children would inherit that.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heard)
     journals = [journal_path(tmp_path, spec(seed=seed).key) for seed in range(2)]
     deadline = time.monotonic() + 60
     while not all(path.exists() and path.stat().st_size > 3000 for path in journals) and time.monotonic() < deadline:
