@@ -13,6 +13,7 @@ from tiny import CHANNELS, pair, tiny_model
 from torch import nn
 
 import moo_fs
+from moo_fs.archived_values import archived_values
 from moo_fs.contracts import MooFsError
 from moo_fs.evaluator import NetworkEvaluator
 from moo_fs.loading import load_subject
@@ -144,6 +145,17 @@ def test_an_archive_without_journals_is_extended_without_evaluating_its_trials_a
     assert (len(again) <= 3) == intact  # three are tried, to see that the subject is still the same
     pd.testing.assert_frame_equal(extended.trials.drop(columns="seconds"), fresh.trials.drop(columns="seconds"))
     pd.testing.assert_frame_equal(extended.fronts().drop(columns="seconds"), fresh.fronts().drop(columns="seconds"))
+
+
+def test_an_archive_lends_its_values_only_to_the_same_subject_backend_and_objectives(tmp_path):
+    results = moo_fs.run(study(tmp_path))
+    same = {"backend": results.study["backend"], "subject": results.study["subject_hash"]}
+    known = archived_values(results.folder, results.objectives, same)
+    assert set(known.searched) == set(results.trials["bits"])
+    assert set(known.tested) == set(results.fronts()["bits"])
+    for other in ({**same, "backend": "another"}, {**same, "subject": "another"}):
+        assert not archived_values(results.folder, results.objectives, other).searched
+    assert not archived_values(results.folder, results.objectives[:2], same).searched
 
 
 def test_another_head_or_other_labels_are_another_subject():
