@@ -19,10 +19,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch.nn import functional
 
 from moo_fs.contracts import Floats, MooFsError, did_you_mean
-from moo_fs.neighbours import Labels, group, information_of_labels, normal_scores
+from moo_fs.information_limits import label_entropy as label_entropy
+from moo_fs.information_limits import tied_share as tied_share
+from moo_fs.neighbours import Labels, group, information_of_labels
 from moo_fs.seeds import stream
+from moo_fs.transforms import TRANSFORMS, transformed
 
-TRANSFORMS = ("rank", "standard", "none")
 # Our choice: k-means sees at most this many patches; all of them are then labelled.
 FITTED_PATCHES = 10_000
 
@@ -33,6 +35,7 @@ def discrete_mutual_information(
     *,
     neighbours: int = 3,
     transform: str = "rank",
+    whiten: bool = False,
     queries: int | None = None,
     rng: np.random.Generator | None = None,
 ) -> float:
@@ -47,6 +50,9 @@ def discrete_mutual_information(
         labels: integers; their names do not matter, labels of one sample count 0.
         neighbours: k, the neighbour of the same label whose distance is the radius.
         transform: of each dimension: "rank" (normal scores), "standard" (mean 0, variance 1) or "none".
+        whiten: then rotate to principal components and divide each by its standard deviation (`transforms.whitened`).
+            Our choice: off. It may rank channels of many dimensions better, but makes small what one strong direction
+            says: channels of 64 much correlated dimensions are then estimated too low.
         queries: average over this many samples instead of all; their neighbours are still sought among all.
         rng: draws the queries; None always draws the same ones.
 
@@ -58,8 +64,12 @@ def discrete_mutual_information(
     """
     points = _numbers(x, "x", ("sample", "dimension"))
     coded = _integers(labels, "labels", (len(points),))
-    grouped, drawn = _prepare(coded[None], neighbours, transform, queries, rng)
-    return float(_information(points.T, grouped, neighbours=neighbours, transform=transform, queries=drawn)[0])
+    return float(
+        pair_mutual_information(
+            points.T[None], coded[None],
+            neighbours=neighbours, transform=transform, whiten=whiten, queries=queries, rng=rng,
+        )[0, 0]
+    )  # fmt: skip
 
 
 def patch_mutual_information(
@@ -69,6 +79,7 @@ def patch_mutual_information(
     patch: int = 2,
     neighbours: int = 3,
     transform: str = "rank",
+    whiten: bool = False,
     queries: int | None = None,
     rng: np.random.Generator | None = None,
 ) -> Floats:
@@ -85,7 +96,7 @@ def patch_mutual_information(
     coded = _integers(labels, "labels", (None, len(array), *grid))
     return pair_mutual_information(
         cut(array, patch), coded.reshape(len(coded), -1),
-        neighbours=neighbours, transform=transform, queries=queries, rng=rng,
+        neighbours=neighbours, transform=transform, whiten=whiten, queries=queries, rng=rng,
     )  # fmt: skip
 
 
@@ -95,17 +106,18 @@ def pair_mutual_information(
     *,
     neighbours: int = 3,
     transform: str = "rank",
+    whiten: bool = False,
     queries: int | None = None,
     rng: np.random.Generator | None = None,
 ) -> Floats:
     """Mutual information (channel, task) in nats of `points` (channel, dimension, pair) and `labels` (task, pair)."""
     grouped, drawn = _prepare(labels, neighbours, transform, queries, rng)
-    return np.stack(
-        [
-            _information(channel, grouped, neighbours=neighbours, transform=transform, queries=drawn)
-            for channel in points
-        ]
-    )
+    estimates = np.zeros((len(points), len(labels)))
+    for channel, found in zip(points, estimates, strict=True):
+        if not bool((channel == channel[:, :1]).all()):
+            values = transformed(channel, transform, whiten=whiten)
+            found[:] = information_of_labels(values, grouped, neighbours=neighbours, queries=drawn)
+    return estimates
 
 
 def cut(maps: NDArray[Any], patch: int) -> NDArray[Any]:
@@ -171,28 +183,6 @@ def _k_means(looks: NDArray[np.float64], clusters: int, rng: np.random.Generator
         warnings.simplefilter("ignore", ConvergenceWarning)
         means = KMeans(min(clusters, len(fitted)), n_init=1, max_iter=100, random_state=seed).fit(fitted)
         return np.asarray(means.predict(looks), dtype=np.int64)
-
-
-def _information(
-    points: NDArray[Any], labels: Labels, *, neighbours: int, transform: str, queries: NDArray[np.int64]
-) -> Floats:
-    """Estimates (task,) for one channel's `points` (dimension, sample)."""
-    if bool((points == points[:, :1]).all()):
-        return np.zeros(len(labels.codes))
-    return information_of_labels(_transformed(points, transform), labels, neighbours=neighbours, queries=queries)
-
-
-def _transformed(points: NDArray[Any], transform: str) -> Floats:
-    if transform == "rank":
-        return normal_scores(points)
-    # A power of two changes no digit: squares of tiny or huge numbers stay in range, exact ties stay exact.
-    values = np.asarray(points, dtype=np.float64)
-    values = np.ldexp(values, -int(np.frexp(np.abs(values).max())[1]))
-    if transform == "none":
-        return values
-    values = np.where((values == values[:, :1]).all(axis=1, keepdims=True), 0.0, values)
-    spread = values.std(axis=1, keepdims=True)
-    return np.asarray((values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0))
 
 
 def _prepare(
