@@ -34,16 +34,19 @@ from moo_fs.renyi_entropy import (
 )
 from moo_fs.renyi_hybrid import Hybrid
 from moo_fs.renyi_search import Choice, Chooser, Exact, Frobenius, Variables, pairs_of, search
+from moo_fs.renyi_targets import conditioning, target_gram
 
 __all__ = [
     "Ranking",
     "UndeterminedOrderWarning",
+    "conditioning",
     "entropy",
     "gram",
     "grams",
     "joint_entropy",
     "label_gram",
     "rank",
+    "target_gram",
     "width_median",
     "width_published",
 ]
