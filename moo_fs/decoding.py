@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moo_fs.contracts import Bits, Floats, float_array
+from moo_fs.contracts import Bits, Floats, MooFsError, float_array
 
 
 def normalise(values: ArrayLike) -> Floats:
@@ -46,3 +46,17 @@ def lambda_range(error: Floats, rate: Floats) -> tuple[float, float]:
     fall = np.divide(1.0 - error[:, 1:], rate[:, 1:], out=np.zeros_like(rate[:, 1:]), where=paid)
     largest = float(fall.max(initial=0.0)) or 1.0
     return largest * 1e-5, largest * 1.01
+
+
+def from_order(order: ArrayLike) -> Floats:
+    """Scores (channel,) of an order, the most important channel first: `(C - rank) / C`, rank from 0.
+
+    >>> from_order([2, 0, 1]).round(3)
+    array([0.667, 0.333, 1.   ])
+    """
+    channels = np.asarray(order, dtype=np.intp)
+    if sorted(channels.tolist()) != list(range(len(channels))):
+        raise MooFsError(f"order: wanted every channel from 0 to {len(channels) - 1} once, got {channels.tolist()}")
+    scores = np.empty(len(channels))
+    scores[channels] = 1.0 - np.arange(len(channels)) / len(channels)
+    return scores

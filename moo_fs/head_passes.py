@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moo_fs.contracts import MooFsError, did_you_mean
+from moo_fs.coding.quantiser import QuantiserTables
+from moo_fs.contracts import MAX_BITS, MooFsError, did_you_mean
 from moo_fs.losses import loss_of_images
 from moo_fs.tasks import Task
 
@@ -53,25 +55,78 @@ class HeadRunner:
             (gradient,) = torch.autograd.grad(loss, inputs)
         return output.detach().to(features.device), gradient.to(features.device)
 
+    def run(self) -> Callable[[str, Tensor], Tensor]:
+        """`(task, features) -> output` of one head, in batches."""
+
+        def output(task: str, features: Tensor) -> Tensor:
+            parts = range(0, len(features), BATCH)
+            return torch.cat([self.forward(features[at : at + BATCH], self._task(task, "run")) for at in parts])
+
+        return output
+
     def ablate(self, features: Tensor, targets: Mapping[str, Tensor]) -> Callable[[str, Any], Tensor]:
-        """`(task, dropped (channel,) bool) -> loss (sample,)` with the dropped channels at their means."""
-        tasks = {task.name: task for task in self.tasks}
+        """`(task, dropped (channel,) bool) -> loss (sample,)` with the dropped channels at their means.
+
+        A third argument `images` asks for the first so many images only.
+        """
         means = self.means.to(features).reshape(1, -1, 1, 1)
 
-        def loss(task: str, dropped: Any) -> Tensor:
-            if task not in tasks:
-                raise MooFsError(f"ablate: no task '{task}'{did_you_mean(task, tasks)}")
+        def loss(task: str, dropped: Any, images: int | None = None) -> Tensor:
             mask = torch.as_tensor(dropped, dtype=torch.bool)
             if mask.shape != (features.shape[1],):
                 raise MooFsError(f"ablate: wanted dropped of shape ({features.shape[1]},), got {tuple(mask.shape)}")
-            parts = []
-            for at in range(0, len(features), BATCH):
-                filled = torch.where(mask.to(features.device).reshape(1, -1, 1, 1), means, features[at : at + BATCH])
-                output = self.forward(filled, tasks[task])
-                parts.append(loss_of_images(tasks[task], output, targets[task][at : at + BATCH]))
-            return torch.cat(parts)
+            filled = mask.to(features.device).reshape(1, -1, 1, 1)
+            return self._losses(
+                task, "ablate", features[:images], targets, lambda maps: torch.where(filled, means, maps)
+            )
 
         return loss
+
+    def at_depths(
+        self, features: Tensor, targets: Mapping[str, Tensor], tables: QuantiserTables
+    ) -> Callable[[str, Any], Tensor]:
+        """`(task, bits (channel,)) -> loss (sample,)` with channels as decoded at their depth; -1 = untouched.
+
+        A third argument `images` asks for the first so many images only.
+        """
+
+        def loss(task: str, bits: Any, images: int | None = None) -> Tensor:
+            depths = np.asarray(bits)
+            if depths.shape != (features.shape[1],) or depths.min() < -1 or depths.max() > MAX_BITS:
+                raise MooFsError(f"at_depths: wanted bits ({features.shape[1]},) from -1 to {MAX_BITS}, got {depths!r}")
+            sent = np.flatnonzero(depths >= 0)
+            cells = tables.select(np.maximum(depths, 0)).of(sent)
+
+            def received(maps: Tensor) -> Tensor:
+                changed = maps.clone()
+                if len(sent):
+                    changed[:, sent] = torch.from_numpy(cells.dequantise(maps[:, sent].cpu().numpy())).to(maps)
+                return changed
+
+            return self._losses(task, "at_depths", features[:images], targets, received)
+
+        return loss
+
+    def _losses(
+        self,
+        task: str,
+        caller: str,
+        features: Tensor,
+        targets: Mapping[str, Tensor],
+        change: Callable[[Tensor], Tensor],
+    ) -> Tensor:
+        """Loss (sample,) of one task on changed features, in batches."""
+        known, parts = self._task(task, caller), []
+        for at in range(0, len(features), BATCH):
+            output = self.forward(change(features[at : at + BATCH]), known)
+            parts.append(loss_of_images(known, output, targets[task][at : at + len(output)]))
+        return torch.cat(parts)
+
+    def _task(self, name: str, caller: str) -> Task:
+        tasks = {task.name: task for task in self.tasks}
+        if name not in tasks:
+            raise MooFsError(f"{caller}: no task '{name}'{did_you_mean(name, tasks)}")
+        return tasks[name]
 
 
 def _device(head: nn.Module, features: Tensor) -> torch.device:

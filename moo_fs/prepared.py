@@ -81,7 +81,8 @@ class Prepared:
             features=features,
             targets=targets,
             means=features.mean((0, 2, 3)),
-            weights=None if isinstance(self.model, AnalyticModel) else _split_weights(self.model.edge, self.channels),
+            **({} if isinstance(self.model, AnalyticModel) else _of_the_edge(self.model.edge, self.channels)),
+            tables=None if isinstance(self.model, AnalyticModel) else self.tables,
         )
 
     def space(self, scores: Floats | None, objectives: tuple[str, ...] | None = None) -> Space:
@@ -185,8 +186,15 @@ def _pairs(model: SplitModel, part: Part) -> Iterable[Pair]:
         ) from error
 
 
-def _split_weights(edge: torch.nn.Module, channels: int) -> torch.Tensor | None:
-    """The weights of the last layer of `edge` that makes `channels` channels, (channel, ...); None if there is none."""
-    weights: list[Any] = [getattr(module, "weight", None) for module in edge.modules()]
-    made = [one for one in weights if isinstance(one, torch.Tensor) and one.ndim >= 2 and len(one) == channels]
-    return made[-1].detach().cpu() if made else None
+def _of_the_edge(edge: torch.nn.Module, channels: int) -> dict[str, torch.Tensor | None]:
+    """`weights` of the last layer that makes the channels, `scale` of a batch normalisation after it, or None."""
+    found: dict[str, torch.Tensor | None] = {"weights": None, "scale": None}
+    for module in edge.modules():
+        weight = getattr(module, "weight", None)
+        if not isinstance(weight, torch.Tensor) or len(weight) != channels:
+            continue
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            found["scale"] = weight.detach().cpu()
+        elif weight.ndim >= 2:
+            found = {"weights": weight.detach().cpu(), "scale": None}
+    return found

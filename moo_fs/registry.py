@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from moo_fs.contracts import MooFsError, did_you_mean
 
 Plugin = TypeVar("Plugin", bound=Callable[..., Any])
-NEEDS = ("features", "outputs", "targets", "gradients", "ablate", "weights")
+NEEDS = ("features", "outputs", "targets", "gradients", "ablate", "depths", "heads", "weights", "scale")
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ def measure(
     """Register an importance measure: a function of a `Batch` (and of a task if `per_task`) that returns (channel,).
 
     Higher = matters more. The result is averaged over batches weighted by samples; with `whole` the function is called
-    once with everything that was drawn. `needs` says what the framework collects: features, outputs, targets,
-    gradients, ablate, weights. A keyword parameter `rng` receives the block's generator, other keyword parameters are
-    options of the study file.
+    once with everything that was drawn, and may return a `Report`. `needs` says what the framework collects: features,
+    outputs, targets, gradients, ablate, depths, heads, weights, scale (see `moo_fs.split.Batch`). A keyword parameter
+    `rng` receives the block's generator, other keyword parameters are options of the study file.
     """
     unknown = [need for need in needs if need not in NEEDS]
     if unknown:

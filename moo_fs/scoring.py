@@ -5,20 +5,24 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from moo_fs.coding.quantiser import QuantiserTables
 from moo_fs.contracts import Floats, MooFsError, did_you_mean
 from moo_fs.folding import exact
 from moo_fs.head_passes import BATCH, HeadRunner, evaluating
 from moo_fs.registry import Measure, options_of
 from moo_fs.seeds import stream
-from moo_fs.split import Batch
+from moo_fs.split import Batch, Report
 from moo_fs.tasks import Task
+
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,12 @@ class Scores:
 
     Attributes:
         values: (channel, task), higher = matters more, no scale promised.
-        null: (task,), the mean under permuted labels, or None if none was asked for.
+        null: (task,), the mean under permuted labels, or None if none was asked for; `spread` (task,), its deviation.
         seconds: wall-clock time, collecting included.
         head_passes: images x passes of all heads: one head alone counts 1 / tasks, a gradient 3 forward passes.
         samples: images of the fit part that were used.
+        details: what the measure reports beside its scores, by name (see `moo_fs.split.Report`).
+        doubts: sentences of the measure on why its scores may not be believed.
     """
 
     values: Floats
@@ -38,6 +44,9 @@ class Scores:
     seconds: float
     head_passes: float
     samples: int
+    spread: Floats | None = None
+    details: Mapping[str, Floats] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,8 @@ class Source:
     """What scores are computed from: the whole fit part.
 
     `features` (image, channel, h, w), `targets` {task: (image, ...)}, `means` (channel,) over the fit part,
-    `weights` of the layer that makes the channels (channel, ...), if known.
+    `weights` of the layer that makes the channels (channel, ...) and `scale` (channel,) of the batch normalisation
+    after it, if known; `tables`, the channels' quantisers, if there are any.
     """
 
     heads: Mapping[str, nn.Module]
@@ -54,12 +64,20 @@ class Source:
     targets: Mapping[str, Tensor]
     means: Tensor
     weights: Tensor | None = None
+    scale: Tensor | None = None
+    tables: QuantiserTables | None = None
 
 
 def score(
-    measure: Measure, source: Source, *, seed: int, options: Mapping[str, Any] | None = None, batch_size: int = BATCH
+    measure: Measure,
+    source: Source,
+    *,
+    seed: int,
+    options: Mapping[str, Any] | None = None,
+    drawn: Indices | None = None,
+    batch_size: int = BATCH,
 ) -> Scores:
-    """Scores of `measure` on one block's draw: a random half of the fit images (at least 2), set by `seed`.
+    """Scores of `measure` on `drawn` fit images; None: the block's draw, a random half (at least 2), set by `seed`.
 
     The gradients are of the per-image loss summed over an image's valid pixels (squared error for values and image,
     cross-entropy for classes: our choice, the same weights as in the pooled loss), `ablate` returns its mean over them.
@@ -74,27 +92,34 @@ def score(
     _check_needs(measure, source)
     if "rng" in inspect.signature(measure.function).parameters:
         chosen["rng"] = stream(seed, "scores")
-    drawn = draw(len(source.features), seed)
+    drawn = draw(len(source.features), seed) if drawn is None else drawn
     start = time.perf_counter()
     runner = HeadRunner(source.heads, source.tasks, source.means)
     device = next((one.device for head in source.heads.values() for one in head.parameters()), "cpu")
     with evaluating(source.heads), exact(device):
         if measure.whole:
-            values, null = _called(measure, _joined(measure, source, runner, drawn, batch_size), chosen)
+            report = _called(measure, _joined(measure, source, runner, drawn, batch_size), chosen)
         else:
-            values, null = _averaged(measure, _batches(measure, source, runner, drawn, batch_size), chosen)
-    return Scores(values, null, time.perf_counter() - start, runner.passes, len(drawn))
+            report = Report(_averaged(measure, _batches(measure, source, runner, drawn, batch_size), chosen))
+    return Scores(
+        report.values,
+        report.null,
+        time.perf_counter() - start,
+        runner.passes,
+        len(drawn),
+        report.spread,
+        report.details,
+        report.doubts,
+    )
 
 
-def draw(images: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def draw(images: int, seed: int) -> Indices:
     """Indices, sorted, of the fit images of block `seed`: a random half, never fewer than 2 (or than there are)."""
     count = min(images, max(2, images // 2))
     return np.sort(stream(seed, "fit-draw").choice(images, count, replace=False))
 
 
-def _batches(
-    measure: Measure, source: Source, runner: HeadRunner, drawn: np.ndarray[Any, np.dtype[np.int64]], size: int
-) -> Iterator[Batch]:
+def _batches(measure: Measure, source: Source, runner: HeadRunner, drawn: Indices, size: int) -> Iterator[Batch]:
     """What the measure needs of the drawn images, in batches."""
     for at in range(0, len(drawn), size):
         index = torch.from_numpy(drawn[at : at + size])
@@ -112,14 +137,28 @@ def _batches(
             outputs=outputs,
             targets=targets if "targets" in measure.needs else {},
             gradients=gradients,
-            ablate=runner.ablate(features, targets) if "ablate" in measure.needs else None,
             weights=source.weights if "weights" in measure.needs else None,
+            scale=source.scale if "scale" in measure.needs else None,
+            **_calls(measure, source, runner, features, targets),
         )
 
 
-def _joined(
-    measure: Measure, source: Source, runner: HeadRunner, drawn: np.ndarray[Any, np.dtype[np.int64]], size: int
-) -> Batch:
+def _calls(
+    measure: Measure, source: Source, runner: HeadRunner, features: Tensor, targets: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """The functions that a batch hands to a measure which asks the heads itself."""
+    found: dict[str, Any] = {}
+    if "ablate" in measure.needs:
+        found["ablate"] = runner.ablate(features, targets)
+    if "depths" in measure.needs and source.tables is not None:
+        found["at_depths"] = runner.at_depths(features, targets, source.tables)
+        found["errors"] = source.tables.error
+    if "heads" in measure.needs:
+        found["run"] = runner.run()
+    return found
+
+
+def _joined(measure: Measure, source: Source, runner: HeadRunner, drawn: Indices, size: int) -> Batch:
     """Everything that was drawn as one batch."""
     parts = list(_batches(measure, source, runner, drawn, size))
     index = torch.from_numpy(drawn)
@@ -131,38 +170,41 @@ def _joined(
         outputs={name: torch.cat([part.outputs[name] for part in parts]) for name in parts[0].outputs},
         targets=targets if "targets" in measure.needs else {},
         gradients={name: torch.cat([part.gradients[name] for part in parts]) for name in parts[0].gradients},
-        ablate=runner.ablate(features, targets) if "ablate" in measure.needs else None,
+        **_calls(measure, source, runner, features, targets),
     )
 
 
-def _averaged(measure: Measure, batches: Iterator[Batch], options: dict[str, Any]) -> tuple[Floats, Floats | None]:
-    total, nulls, samples = None, None, 0
+def _averaged(measure: Measure, batches: Iterator[Batch], options: dict[str, Any]) -> Floats:
+    total, samples = None, 0
     for batch in batches:
-        values, null = _called(measure, batch, options)
+        report = _called(measure, batch, options)
         weight = len(batch.features)
-        total = values * weight if total is None else total + values * weight
-        nulls = null if null is None else null * weight + (0.0 if nulls is None else nulls)
+        total = report.values * weight if total is None else total + report.values * weight
         samples += weight
     if total is None:
         raise MooFsError(f"measure '{measure.name}': the fit part has no images")
-    return total / samples, None if nulls is None else nulls / samples
+    return np.asarray(total / samples)
 
 
-def _called(measure: Measure, batch: Batch, options: dict[str, Any]) -> tuple[Floats, Floats | None]:
-    """Checked scores (channel, task) of one batch, and the null (task,) of a measure that returns (values, null)."""
+def _called(measure: Measure, batch: Batch, options: dict[str, Any]) -> Report:
+    """What the measure says of one batch: checked scores (channel, task), and what is reported with them."""
     channels, tasks = batch.features.shape[1], len(batch.tasks)
     if measure.per_task:
         columns = [_array(measure, measure.function(batch, task.name, **options)) for task in batch.tasks]
         for task, column in zip(batch.tasks, columns, strict=True):
             _check_result(measure, column, (channels,), f" for task '{task.name}'")
-        return np.stack(columns, axis=1), None
+        return Report(np.stack(columns, axis=1))
     found = measure.function(batch, **options)
-    raw, null = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
-    values = _array(measure, raw)
+    report = found if isinstance(found, Report) else Report(found)
+    if isinstance(found, Report) and not measure.whole:
+        raise MooFsError(f"measure '{measure.name}': a Report is of everything drawn; register it with whole=True")
+    values = _array(measure, report.values)
     _check_result(measure, values, (channels, tasks) if values.ndim == 2 else (channels,), "")
     if values.ndim == 1:
         values = np.repeat(values[:, None], tasks, axis=1)
-    return values, None if null is None else _array(measure, null)
+    null, spread = (None if one is None else _array(measure, one) for one in (report.null, report.spread))
+    details = {name: _array(measure, value) for name, value in report.details.items()}
+    return Report(values, null, spread, details, tuple(report.doubts))
 
 
 def _array(measure: Measure, values: Any) -> Floats:
@@ -195,6 +237,10 @@ def _check_options(measure: Measure, options: Mapping[str, Any]) -> None:
 def _check_needs(measure: Measure, source: Source) -> None:
     if "weights" in measure.needs and source.weights is None:
         raise MooFsError(f"measure '{measure.name}': needs weights, but the layer that makes the channels is not known")
+    if "scale" in measure.needs and source.scale is None:
+        raise MooFsError(f"measure '{measure.name}': needs scale, but no batch normalisation follows that layer")
+    if "depths" in measure.needs and source.tables is None:
+        raise MooFsError(f"measure '{measure.name}': needs depths, but the subject's channels are not quantised")
     missing = [task.name for task in source.tasks if task.name not in source.targets]
-    if missing and {"targets", "gradients", "ablate"} & set(measure.needs):
+    if missing and {"targets", "gradients", "ablate", "depths"} & set(measure.needs):
         raise MooFsError(f"measure '{measure.name}': needs targets of task '{missing[0]}', which the fit part lacks")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 
+from moo_fs.contracts import Floats
 from moo_fs.tasks import Task
 
 Part = Literal["fit", "search", "test"]
@@ -41,7 +42,10 @@ class Batch:
     `outputs[task]`, `targets[task]`; `gradients[task]`, like features, of the per-image loss SUMMED over its valid
     pixels (squared error for values and image, cross-entropy for classes); `ablate(task, dropped)` -> that loss's MEAN
     over the valid pixels of each image (sample,), with the channels of `dropped` (channel,) bool replaced by their
-    means over the fit part; `weights` (channel, ...) of the layer that makes the channels.
+    means over the fit part; `at_depths(task, bits)` -> the same loss with channels at depths `bits` (channel,) 0 to 8,
+    -1 = left untouched, and `errors` (channel, 9) their squared errors over the variance; `run(task, features)` -> the
+    task's output for other features of the same shape; `weights` (channel, ...) of the layer that makes the channels;
+    `scale` (channel,) of the batch normalisation after it. `ablate` and `at_depths` take `images=n`: the first n only.
     """
 
     features: torch.Tensor
@@ -49,5 +53,27 @@ class Batch:
     outputs: Mapping[str, torch.Tensor] = field(default_factory=dict)
     targets: Mapping[str, torch.Tensor] = field(default_factory=dict)
     gradients: Mapping[str, torch.Tensor] = field(default_factory=dict)
-    ablate: Callable[[str, Any], torch.Tensor] | None = None
+    ablate: Callable[..., torch.Tensor] | None = None
+    at_depths: Callable[..., torch.Tensor] | None = None
+    errors: Floats | None = None
+    run: Callable[[str, torch.Tensor], torch.Tensor] | None = None
     weights: torch.Tensor | None = None
+    scale: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores, and what their measure knows of how far to believe them; a measure with `whole` may return it.
+
+    Attributes:
+        values: (channel,) or (channel, task), higher = matters more.
+        null: (task,), mean score under permuted labels; `spread` (task,), its standard deviation.
+        details: name -> a number, (task,), (channel, task) or a table of more axes that begin with the channel.
+        doubts: sentences, each a reason not to believe the scores.
+    """
+
+    values: Any
+    null: Any | None = None
+    spread: Any | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()

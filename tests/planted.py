@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from moo_fs.coding.quantiser import fit_tables
 from moo_fs.scoring import Source
 from moo_fs.tasks import Task
 
@@ -70,4 +71,13 @@ def source(images: int = 40) -> Source:
     }
     targets["segmentation"][0, :2] = 255
     targets["depth"][1, 3:] = float("nan")
-    return Source(modules, TASKS, features, targets, features.mean((0, 2, 3)))
+    return Source(
+        modules,
+        TASKS,
+        features,
+        targets,
+        features.mean((0, 2, 3)),
+        weights=torch.randn(CHANNELS, 3, 3, 3, generator=draws),
+        scale=torch.randn(CHANNELS, generator=draws),
+        tables=fit_tables(features.numpy()),
+    )

@@ -12,6 +12,7 @@ from moo_fs import MooFsError
 from moo_fs.losses import loss_of_images
 from moo_fs.registry import Measure
 from moo_fs.scoring import draw, score
+from moo_fs.split import Report
 from moo_fs.tasks import Task
 
 
@@ -102,6 +103,57 @@ def test_taylor_predicts_a_small_ablation():
     torch.testing.assert_close(difference * valid, predicted.double(), rtol=0.02, atol=1e-3)
 
 
+def test_at_depths_is_the_loss_of_decoded_channels_and_leaves_the_others_untouched(source):
+    (batch,) = seen_by(source, "features", "targets", "depths", "ablate", whole=True)
+    untouched, first = np.full(planted.CHANNELS, -1), np.array([-1, -1, 2, -1, -1])
+    clean = batch.ablate("depth", torch.zeros(planted.CHANNELS, dtype=torch.bool))
+    assert torch.equal(batch.at_depths("depth", untouched), clean)
+    decoded = batch.features.clone()
+    cells = source.tables.select(np.array([0, 0, 2, 0, 0]))
+    decoded[:, 2] = torch.from_numpy(cells.dequantise(batch.features.numpy()))[:, 2]
+    with torch.no_grad():
+        output = source.heads["depth"](decoded)
+    wanted = loss_of_images(planted.TASKS[1], output, batch.targets["depth"])
+    torch.testing.assert_close(batch.at_depths("depth", first), wanted)
+    np.testing.assert_array_equal(batch.errors, source.tables.error)
+    # Depth 0 is what ablation does.
+    nothing = torch.tensor([False, False, True, False, False])
+    torch.testing.assert_close(
+        batch.at_depths("depth", np.where(nothing, 0, -1)), batch.ablate("depth", nothing), rtol=1e-5, atol=1e-6
+    )
+    with pytest.raises(MooFsError, match=r"at_depths: wanted bits \(5,\) from -1 to 8"):
+        batch.at_depths("depth", np.full(planted.CHANNELS, 9))
+    with pytest.raises(MooFsError, match="at_depths: no task 'deep'; did you mean 'depth'"):
+        batch.at_depths("deep", untouched)
+
+
+def test_run_is_the_heads_output_for_features_of_the_measures_own(source):
+    (batch,) = seen_by(source, "features", "heads", whole=True)
+    with torch.no_grad():
+        wanted = source.heads["depth"](2 * batch.features)
+    torch.testing.assert_close(batch.run("depth", 2 * batch.features), wanted)
+
+
+def test_a_report_carries_what_a_measure_knows_of_its_scores(source):
+    def mine(batch):
+        return Report(np.arange(5.0), null=np.zeros(4), details={"share": [0.5] * 4}, doubts=("too few",))
+
+    found = score(Measure("mine", mine, whole=True), source, seed=0)
+    assert found.values[:, 3].tolist() == [0, 1, 2, 3, 4]
+    assert found.details["share"].tolist() == [0.5] * 4
+    assert found.doubts == ("too few",)
+    assert found.spread is None
+    with pytest.raises(MooFsError, match="register it with whole=True"):
+        score(Measure("mine", mine), source, seed=0)
+
+
+def test_scores_of_images_that_are_named(source):
+    drawn = np.array([0, 3, 4])
+    found = score(Measure("mean", lambda batch: batch.features.mean((0, 2, 3))), source, seed=0, drawn=drawn)
+    np.testing.assert_allclose(found.values[:, 0], source.features[drawn].mean((0, 2, 3)), rtol=1e-5)
+    assert found.samples == 3
+
+
 def test_heads_are_run_in_evaluation_mode_and_left_as_they_were(source):
     source.heads["reconstruction"].train()
     source.heads["depth"].eval()
@@ -154,7 +206,11 @@ def test_scores_of_channel_and_task_are_taken_as_they_are(source):
 
 def test_needs_that_cannot_be_met_are_refused_before_anything_runs(source):
     with pytest.raises(MooFsError, match="needs weights"):
-        score(Measure("w", lambda batch: 0, ("weights",)), source, seed=0)
+        score(Measure("w", lambda batch: 0, ("weights",)), replace(source, weights=None), seed=0)
+    with pytest.raises(MooFsError, match="needs scale, but no batch normalisation"):
+        score(Measure("s", lambda batch: 0, ("scale",)), replace(source, scale=None), seed=0)
+    with pytest.raises(MooFsError, match="needs depths, but the subject's channels are not quantised"):
+        score(Measure("d", lambda batch: 0, ("depths",)), replace(source, tables=None), seed=0)
     with pytest.raises(MooFsError, match="needs targets of task 'segmentation'"):
         score(Measure("t", lambda batch: 0, ("gradients",)), replace(source, targets={}), seed=0)
 

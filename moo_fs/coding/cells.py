@@ -40,6 +40,10 @@ class Cells:
         """How many channels there are."""
         return len(self.offset)
 
+    def of(self, channels: NDArray[np.intp]) -> Cells:
+        """The cells of some channels, in the order given."""
+        return Cells(*[getattr(self, name)[channels] for name in self.__dataclass_fields__])
+
     def symbols(self, maps: Any) -> NDArray[np.uint8]:
         """Symbols (image, channel, height, width) of maps of that shape, the plain way."""
         values = feature_maps(maps, channels=self.channels)
