@@ -13,7 +13,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from moo_fs.cli import benches, comparisons, papers, streams, studies, subjects
+from moo_fs.cli import benches, comparisons, papers, scores, streams, studies, subjects
 from moo_fs.contracts import BoundsError, MooFsError
 
 INTERRUPTED = 130
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 subjects.add_to(app)
+scores.add_to(app)
 studies.add_to(app)
 comparisons.add_to(app)
 papers.add_to(app)

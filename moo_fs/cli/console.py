@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -49,6 +49,27 @@ def frame(values: pd.DataFrame, *, title: str) -> None:
     """A DataFrame as a table."""
     rows = [{str(name): value for name, value in row.items()} for row in values.to_dict(orient="records")]
     table(rows, columns=[str(name) for name in values.columns], title=title)
+
+
+def sheet(shown: Any) -> None:
+    """A table of `moo_fs.tables` with its note."""
+    rows = [dict(zip(shown.header, row, strict=True)) for row in shown.rows]
+    table(rows, columns=shown.header, title=shown.title)
+    say(f"{shown.note}\n")
+
+
+@contextmanager
+def steps(total: int) -> Iterator[Callable[[str], None]]:
+    """A function that is told the name of each of `total` steps as it begins: a bar, or a line a step elsewhere."""
+    with progress() as bar:
+        task, done = bar.add_task("", total=total), iter(range(total))
+
+        def begin(name: str) -> None:
+            bar.update(task, completed=next(done), description=name)
+            if bar.disable:
+                remark(f"{name} ...")
+
+        yield begin
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Commands about subjects: list, scores, evaluate, train."""
+"""Commands about subjects: list, evaluate, train."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from moo_fs.contracts import MooFsError, did_you_mean
 
 Json = Annotated[bool, typer.Option("--json", help="JSON alone on stdout.")]
 Device = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for what is written.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Register this module's commands."""
     app.command("list")(list_)
-    app.command()(scores)
     app.command()(evaluate)
     app.command()(train)
 
@@ -40,42 +38,6 @@ def list_(
         console.write_json(rows)
     else:
         console.table(rows, columns=("name", "about"))
-
-
-def scores(
-    subject: Annotated[str, typer.Argument(help="A registered name or file.py:function.")],
-    measure: Annotated[list[str] | None, typer.Option("--measure", help="Repeat for several; all by default.")] = None,
-    out: Out = None,
-    as_json: Json = False,
-    device: Device = "cpu",
-    seed: Annotated[int, typer.Option("--seed", help="The block: its draw of fit images.")] = 0,
-) -> None:
-    """Channel x task table of each measure, with agreement between them and with measured damage."""
-    from moo_fs import api, score_tables
-    from moo_fs.loading import load_measure, load_subject
-
-    names = measure or registry.measures.names()
-    records = [load_measure(name) for name in names]
-    prepared = load_subject(subject, device=device)
-    frames = {}
-    for name, record in zip(names, records, strict=True):
-        with console.status(f"{name} ..."):
-            frames[record.name] = api.scores(prepared, record, seed=seed)
-    table = score_tables.channel_table(frames)
-    damage = frames.get("sensitivity")
-    if damage is None:
-        with console.status("sensitivity, the measured damage, to compare with ..."):
-            damage = api.scores(prepared, "sensitivity", seed=seed)
-    ranks = score_tables.rank_agreement(frames | {"sensitivity": damage})
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        table.to_csv(out / "scores.csv", index=False)
-        ranks.to_csv(out / "agreement.csv", index=False)
-    if as_json:
-        console.write_json({"scores": table.to_dict(orient="records"), "agreement": ranks.to_dict(orient="records")})
-    else:
-        console.frame(table, title=f"{subject}: scores (higher = matters more)")
-        console.frame(ranks, title="Spearman rank correlation, mean over tasks; 'sensitivity' is measured damage")
 
 
 def evaluate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,16 @@ REFERENCE = "sensitivity"
 
 
 def draw_scores(results: Results) -> dict[str, Figure]:
-    """A strip a measure, a row a task, each row divided by its largest; channels in one order for all measures."""
-    tables = {name: _normalised(frame, results.tasks) for name, frame in median_scores(results).items()}
+    """The scores of a study, medians over blocks: see `score_maps`."""
+    return score_maps(median_scores(results), results.tasks)
+
+
+def score_maps(frames: Mapping[str, pd.DataFrame], tasks: Sequence[str]) -> dict[str, Figure]:
+    """A strip a measure, a row a task, each row divided by its largest; channels in one order for all measures.
+
+    `frames` maps a measure to its rows (task, channel, score).
+    """
+    tables = {name: _normalised(frame, tasks) for name, frame in frames.items()}
     tables = {name: table for name, table in tables.items() if len(table)}
     if not tables:
         return {}
@@ -49,14 +57,18 @@ def draw_scores(results: Results) -> dict[str, Figure]:
 
 
 def draw_agreement(results: Results) -> dict[str, Figure]:
-    """Spearman's rank correlation of each pair of measures, mean over tasks, scores being medians over blocks."""
-    frames = median_scores(results)
+    """Rank agreement between the measures of a study: see `agreement_matrix`."""
+    return agreement_matrix(median_scores(results))
+
+
+def agreement_matrix(frames: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """Spearman's rank correlation of each pair of measures, mean over tasks; `frames` as of `score_maps`."""
     if len(frames) < 2:
         return {}
-    table = rank_agreement(frames).set_index("measure")
+    table = rank_agreement(dict(frames)).set_index("measure")
     values, names = table.to_numpy(dtype=np.float64), list(table.index)
-    side = max(3.2, min(WIDTH, 1.9 + 0.5 * len(names)))
-    figure = new_figure(side * 0.85, width=min(WIDTH, side + 0.6))
+    side = max(3.2, 1.9 + 0.5 * len(names))  # wider than a page for many measures, so that every number has room
+    figure = new_figure(side * 0.85, width=max(min(WIDTH, side + 0.6), side))
     axes = figure.subplots()
     image = axes.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
     axes.grid(visible=False)

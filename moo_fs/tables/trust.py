@@ -1,0 +1,103 @@
+"""How far measures can be believed, as tables: agreement with damage, and cost, stability and what to beware of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from moo_fs.numerals import effect, number, percent
+from moo_fs.tables.rendering import MISSING, Table
+from moo_fs.trust_archive import Trust, ranked
+
+NOTE = (
+    "Damage: rise of the task's distortion on the test part when the channel alone is dropped, all others at {depths}. "
+    "Spearman's rho and Kendall's tau-b with 95 % intervals over resampled channels; top quarter: share of the most "
+    "damaging quarter of the channels that is in the score's (0.25 by chance). Halves: rho of the scores with those "
+    "from the other half of the fit part. Best rho of a task in bold."
+)
+
+
+def trust_tables(trust: Trust, found: pd.DataFrame, doubts: pd.DataFrame) -> dict[str, Table]:
+    """Every table by name; `found` are the agreements and `doubts` those of chance beside the archive's own."""
+    tables = [agreement_table(trust, found, setting) for setting in dict.fromkeys(found["setting"])]
+    tables += [doctor_table(trust, pd.concat([trust.doubts, doubts])), details_table(trust)]
+    return {table.name: table for table in tables}
+
+
+def agreement_table(trust: Trust, found: pd.DataFrame, setting: str) -> Table:
+    """A row a measure and task: rho, tau, top quarter, halves; measures by their mean rho."""
+    mine = found[found["setting"] == setting].merge(trust.judged[["measure", "task", "stability"]])
+    order = ranked(mine)
+    mine = pd.concat([mine[mine["measure"] == name] for name in order])
+    best = mine.groupby("task")["spearman"].transform("max")
+    rows = [
+        (
+            row["measure"],
+            row["task"],
+            _with_interval(row, "spearman"),
+            _with_interval(row, "kendall"),
+            _with_interval(row, "top_quarter"),
+            effect(row["stability"]),
+        )
+        for row in mine.to_dict("records")
+    ]
+    return Table(
+        name=f"trust-{setting.replace(' ', '-')}",
+        title=f"Do scores foretell damage? {trust.about['subject']}, other channels at {setting}",
+        header=("measure", "task", "Spearman", "Kendall", "top quarter", "halves"),
+        rows=tuple(rows),
+        data=mine,
+        note=NOTE.format(depths=setting),
+        bold=frozenset((at, 2) for at, is_best in enumerate(mine["spearman"] == best) if is_best),
+        rules=frozenset(at for at in range(len(trust.tasks), len(rows), len(trust.tasks))),
+        texts=2,
+    )
+
+
+def doctor_table(trust: Trust, doubts: pd.DataFrame) -> Table:
+    """A row a measure: cost, whether it moves under rescaling, and every reason not to believe it."""
+    told = {str(name): "; ".join(rows["doubt"]) for name, rows in doubts.groupby("measure", sort=False)}
+    firsts = trust.judged.groupby("measure", sort=False).first().to_dict("index")
+    rows = [_doctor_row(str(name), row, told) for name, row in firsts.items()]
+    refused = [name for name in told if name not in firsts]
+    rows += [(name, *[MISSING] * 4, told[name]) for name in refused]
+    data = pd.DataFrame([{"measure": row[0], **firsts.get(row[0], {}), "doubts": row[-1]} for row in rows])
+    return Table(
+        name="doctor",
+        title=f"Cost of the measures, and reasons not to believe them, on {trust.about['subject']}",
+        header=("measure", "seconds", "evaluations", "MB", "moves", "doubts"),
+        rows=tuple(rows),
+        data=data.drop(columns="task"),
+        note="Evaluations: head passes in evaluations of the search part. MB: peak memory above the start. Moves: the "
+        "largest change of a score when channels are rescaled and the heads undo it, a share of the task's largest.",
+    )
+
+
+def details_table(trust: Trust) -> Table:
+    """What measures report of themselves: a row a measure, quantity and task."""
+    rows = [
+        (str(row["measure"]), str(row["quantity"]), str(row["task"]) or "all", number(row["value"]))
+        for row in trust.details.to_dict("records")
+    ]
+    return Table(
+        name="details",
+        title=f"What measures report of themselves on {trust.about['subject']}",
+        header=("measure", "quantity", "task", "value"),
+        rows=tuple(rows),
+        data=trust.details,
+        note="Medians over channels; entropies in nats.",
+        texts=3,
+    )
+
+
+def _doctor_row(name: str, row: Mapping[Any, Any], told: Mapping[str, str]) -> tuple[str, ...]:
+    moved = "no" if row["moved"] == 0 else percent(row["moved"])
+    cost = (number(row["seconds"]), number(row["evaluations"]), number(row["megabytes"], 2))
+    return (name, *cost, moved, told.get(name, ""))
+
+
+def _with_interval(row: Mapping[Any, Any], name: str) -> str:
+    value, low, high = (effect(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    return value if value == MISSING else f"{value} ({low} to {high})".replace("-", "−")

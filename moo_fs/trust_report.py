@@ -1,0 +1,83 @@
+"""The report of `moo-fs scores`: tables, figures and a page, from the archive in its folder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from moo_fs.figures.drawn import data_hash
+from moo_fs.figures.style import styled
+from moo_fs.figures.trust import CAPTIONS, trust_figures, write_trust_figures
+from moo_fs.report import embedded, seal
+from moo_fs.tables import Table, write_tables
+from moo_fs.tables.trust import trust_tables
+from moo_fs.trust_archive import Trust, agreements, chance_doubts, load, ranked
+
+MEASURE = "mutual-information"
+
+
+def write_trust_report(folder: Path) -> list[Path]:
+    """Write `folder`/report: index.md, tables, figures, hashes.json; the same archive gives the same bytes."""
+    trust = load(folder)
+    found = agreements(trust)
+    tables = trust_tables(trust, found, chance_doubts(found))
+    report = folder / "report"
+    written = write_tables(tables, report / "tables", trust.archive_hash)
+    written += write_trust_figures(trust, found, report / "figures")
+    page = report / "index.md"
+    figures = sorted({path.stem for path in written if path.suffix == ".png"})
+    page.write_text(trust_page(trust, found, tables, figures), encoding="utf-8", newline="\n")
+    written.append(page)
+    return seal(report, written, trust.archive_hash, trust.about["files"], figure_data(trust, found))
+
+
+def trust_page(trust: Trust, found: pd.DataFrame, tables: dict[str, Table], figures: Iterable[str]) -> str:
+    """The report as Markdown."""
+    about, images = trust.about, trust.about["images"]
+    pictures = list(figures)
+    parts = [
+        f"<!-- made from {trust.archive_hash} -->",
+        f"# How far to believe scores on {about['subject']}",
+        f"{len(trust.measures)} measures on {about['channels']} channels and {len(trust.tasks)} tasks "
+        f"({', '.join(trust.tasks)}); scored on {images['scored']} images of the fit part, and again on "
+        f"{images['other half']} others; damage on {images['test']} test images; backend {about['backend']}.",
+        "## What it shows",
+        "\n".join(f"* {line}" for line in findings(trust, found)),
+        *embedded(tables, pictures, [], ["trust"], CAPTIONS),
+        *embedded(tables, pictures, ["doctor", "trust-8-bits", "trust-1-bit"], [], CAPTIONS),
+        "## Scores",
+        *embedded(tables, pictures, [], ["scores", "agreement"], CAPTIONS),
+        *embedded(tables, pictures, ["details"], [], CAPTIONS),
+    ]
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def findings(trust: Trust, found: pd.DataFrame) -> list[str]:
+    """What the agreements say, sentence by sentence: who leads, where mutual information stands."""
+    lines = []
+    for setting, rows in found.groupby("setting", sort=False):
+        order, means = ranked(rows), rows.groupby("measure")["spearman"].mean()
+        best = ", ".join(f"`{name}` ({means[name]:.2f})" for name in order[:3])
+        lines.append(f"Other channels at {setting}: largest mean rank correlation with damage: {best}.")
+        if MEASURE in order:
+            mine = rows[rows["measure"] == MEASURE]
+            each = ", ".join(
+                f"{row['task']} {row['spearman']:.2f} ({row['spearman_low']:.2f} to {row['spearman_high']:.2f})"
+                for row in mine.to_dict("records")
+            )
+            place = f"number {order.index(MEASURE) + 1} of {len(order)}"
+            lines.append(f"Other channels at {setting}: `{MEASURE}` is {place}: {each}.")
+    chance = chance_doubts(found)["measure"].value_counts()
+    none = [str(name) for name in chance.index if chance[name] == len(trust.tasks)]
+    if none:
+        names = ", ".join(f"`{name}`" for name in none)
+        lines.append(f"No better than chance in any task and setting: {names}.")
+    return [line.replace("-0.", "−0.") for line in lines]
+
+
+def figure_data(trust: Trust, found: pd.DataFrame) -> dict[str, str]:
+    """The hash of the data in each figure."""
+    with styled():
+        return {name: data_hash(figure) for name, figure in sorted(trust_figures(trust, found).items())}
