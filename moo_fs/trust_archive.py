@@ -6,9 +6,11 @@ Tables and figures of the report come from this alone.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ class Trust:
             seconds, head_passes, evaluations (head passes in evaluations of the search part), megabytes, samples.
         details: measure, task ("" for all), quantity, value: the median over channels where it has channels.
         doubts: measure, doubt (a sentence); of a measure that cannot be computed here, why, with `refused` True.
+        folder: where it was read from.
     """
 
     about: dict[str, Any]
@@ -49,6 +52,7 @@ class Trust:
     judged: pd.DataFrame
     details: pd.DataFrame
     doubts: pd.DataFrame
+    folder: Path = Path()
 
     @property
     def tasks(self) -> list[str]:
@@ -59,6 +63,47 @@ class Trust:
     def measures(self) -> list[str]:
         """Names of the measures that could be computed, as they were asked for."""
         return list(dict.fromkeys(self.judged["measure"]))
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Name of each file in the folder -> its SHA-256."""
+        return dict(self.about.get("files", {}))
+
+    @cached_property
+    def agreements(self) -> pd.DataFrame:
+        """Agreement of scores with damage, a row a measure, task and setting: coefficients with `_low` and `_high`.
+
+        Spearman's rho, Kendall's tau-b and the share of the top quarter, 95 % intervals over resampled channels.
+        """
+        keys = itertools.product(self.measures, self.tasks, DEPTHS)
+        return pd.DataFrame([self._agreement(*key) for key in keys])
+
+    @cached_property
+    def all_doubts(self) -> pd.DataFrame:
+        """`doubts`, and one for each measure and task whose agreement with damage is not told apart from chance."""
+        rows = []
+        for (measure, task), group in self.agreements.groupby(["measure", "task"], sort=False):
+            if not (group["spearman_low"] > 0).any():
+                ends = f"{LEVEL:.0%}: {group['spearman_low'].min():.2f} to {group['spearman_high'].max():.2f}"
+                doubt = f"{task}: agrees with measured damage no better than chance ({ends})"
+                rows.append({"measure": measure, "doubt": doubt, "refused": False})
+        return pd.concat([self.doubts, pd.DataFrame(rows, columns=self.doubts.columns)], ignore_index=True)
+
+    def ranked(self, setting: str) -> list[str]:
+        """Measures by their mean rho over tasks with the damage of a setting, best first; those without one last."""
+        rows = self.agreements[self.agreements["setting"] == setting]
+        means = rows.groupby("measure", sort=False)["spearman"].mean()
+        return [str(name) for name in means.sort_values(ascending=False, kind="stable", na_position="last").index]
+
+    def _agreement(self, measure: str, task: str, setting: str) -> dict[str, Any]:
+        scores = _column(self.scores, "measure", measure, task, "score")
+        damage = _column(self.damage, "setting", setting, task, "damage")
+        row: dict[str, Any] = {"measure": measure, "task": task, "setting": setting}
+        for coefficient, of in COEFFICIENTS.items():
+            rng = stream(0, "trust", coefficient, setting)  # the same channels drawn for every measure
+            names = (coefficient, f"{coefficient}_low", f"{coefficient}_high")
+            row |= dict(zip(names, of(scores, damage, rng, REPLICATES), strict=True))
+        return row
 
     @property
     def archive_hash(self) -> str:
@@ -113,44 +158,6 @@ def collect(
     )
 
 
-def agreements(trust: Trust, *, replicates: int = REPLICATES) -> pd.DataFrame:
-    """Agreement of scores with damage, a row a measure, task and setting: coefficients with `_low` and `_high`.
-
-    Spearman's rho, Kendall's tau-b and the share of the top quarter, 95 % intervals over resampled channels.
-    """
-    rows = []
-    for name in trust.measures:
-        for task in trust.tasks:
-            scores = _column(trust.scores, "measure", name, task, "score")
-            for setting in DEPTHS:
-                damage = _column(trust.damage, "setting", setting, task, "damage")
-                row: dict[str, Any] = {"measure": name, "task": task, "setting": setting}
-                for coefficient, of in COEFFICIENTS.items():
-                    rng = stream(0, "trust", coefficient, setting)  # the same channels drawn for every measure
-                    found = of(scores, damage, rng, replicates)
-                    names = (coefficient, f"{coefficient}_low", f"{coefficient}_high")
-                    row |= dict(zip(names, found, strict=True))
-                rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def ranked(found: pd.DataFrame) -> list[str]:
-    """Measures by their mean rho over tasks, best first; those without one last."""
-    means = found.groupby("measure", sort=False)["spearman"].mean()
-    return [str(name) for name in means.sort_values(ascending=False, kind="stable", na_position="last").index]
-
-
-def chance_doubts(found: pd.DataFrame) -> pd.DataFrame:
-    """A doubt for each measure and task whose agreement with damage is not told apart from chance, in any setting."""
-    rows = []
-    for (measure, task), group in found.groupby(["measure", "task"], sort=False):
-        if not (group["spearman_low"] > 0).any():
-            low, high = group["spearman_low"].min(), group["spearman_high"].max()
-            doubt = f"{task}: agrees with measured damage no better than chance ({LEVEL:.0%}: {low:.2f} to {high:.2f})"
-            rows.append({"measure": measure, "doubt": doubt, "refused": False})
-    return pd.DataFrame(rows, columns=["measure", "doubt", "refused"])
-
-
 def save(trust: Trust, folder: Path) -> Trust:
     """Write the folder, trust.json with the files' hashes last; returns what `load` would."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -161,17 +168,27 @@ def save(trust: Trust, folder: Path) -> Trust:
     return load(folder)
 
 
+def faults_of(folder: Path) -> list[str]:
+    """Files that differ from their hashes, a sentence each; raises MooFsError if trust.json cannot be read."""
+    try:
+        files = json.loads((folder / ABOUT).read_bytes())["files"]
+        return [
+            f"{folder / name}: differs from its hash in {ABOUT}; run `moo-fs scores` again"
+            for name, known in files.items()
+            if not (folder / name).is_file() or file_digest(folder / name) != known
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MooFsError(f"{folder}: wanted what `moo-fs scores SUBJECT --out` writes, got {error!r}") from error
+
+
 def load(folder: Path) -> Trust:
     """What `save` wrote. Raises MooFsError if the folder does not hold it, or a file differs from its hash."""
-    try:
-        about = json.loads((folder / ABOUT).read_bytes())
-        faults = [name for name, known in about["files"].items() if file_digest(folder / name) != known]
-    except (OSError, ValueError, KeyError) as error:
-        raise MooFsError(f"{folder}: wanted what `moo-fs scores SUBJECT --out` writes, got {error}") from error
+    faults = faults_of(folder)
     if faults:
-        raise MooFsError(f"{folder / faults[0]}: differs from its hash in {ABOUT}; run `moo-fs scores` again")
+        raise MooFsError(faults[0])
+    about = json.loads((folder / ABOUT).read_bytes())
     frames = {name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=["nan"]) for name in FRAMES}
-    return Trust(about, **frames)
+    return Trust(about, **frames, folder=folder)
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

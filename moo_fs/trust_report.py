@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import pandas as pd
-
-from moo_fs.figures.drawn import data_hash
-from moo_fs.figures.style import styled
-from moo_fs.figures.trust import CAPTIONS, trust_figures, write_trust_figures
+from moo_fs.figures.drawn import data_of
+from moo_fs.figures.trust import CAPTIONS, write_trust_figures
 from moo_fs.report import embedded, seal
 from moo_fs.tables import Table, write_tables
 from moo_fs.tables.trust import trust_tables
-from moo_fs.trust_archive import Trust, agreements, chance_doubts, load, ranked
+from moo_fs.trust_archive import Trust, load
 
 MEASURE = "mutual-information"
 
@@ -21,19 +18,18 @@ MEASURE = "mutual-information"
 def write_trust_report(folder: Path) -> list[Path]:
     """Write `folder`/report: index.md, tables, figures, hashes.json; the same archive gives the same bytes."""
     trust = load(folder)
-    found = agreements(trust)
-    tables = trust_tables(trust, found, chance_doubts(found))
+    tables = trust_tables(trust)
     report = folder / "report"
     written = write_tables(tables, report / "tables", trust.archive_hash)
-    written += write_trust_figures(trust, found, report / "figures")
+    written += write_trust_figures(trust, report / "figures")
     page = report / "index.md"
     figures = sorted({path.stem for path in written if path.suffix == ".png"})
-    page.write_text(trust_page(trust, found, tables, figures), encoding="utf-8", newline="\n")
+    page.write_text(trust_page(trust, tables, figures), encoding="utf-8", newline="\n")
     written.append(page)
-    return seal(report, written, trust.archive_hash, trust.about["files"], figure_data(trust, found))
+    return seal(report, written, trust.archive_hash, trust.files, data_of(trust, figures))
 
 
-def trust_page(trust: Trust, found: pd.DataFrame, tables: dict[str, Table], figures: Iterable[str]) -> str:
+def trust_page(trust: Trust, tables: dict[str, Table], figures: Iterable[str]) -> str:
     """The report as Markdown."""
     about, images = trust.about, trust.about["images"]
     pictures = list(figures)
@@ -44,7 +40,7 @@ def trust_page(trust: Trust, found: pd.DataFrame, tables: dict[str, Table], figu
         f"({', '.join(trust.tasks)}); scored on {images['scored']} images of the fit part, and again on "
         f"{images['other half']} others; damage on {images['test']} test images; backend {about['backend']}.",
         "## What it shows",
-        "\n".join(f"* {line}" for line in findings(trust, found)),
+        "\n".join(f"* {line}" for line in findings(trust)),
         *embedded(tables, pictures, [], ["trust"], CAPTIONS),
         *embedded(tables, pictures, ["doctor", "trust-8-bits", "trust-1-bit"], [], CAPTIONS),
         "## Scores",
@@ -54,11 +50,11 @@ def trust_page(trust: Trust, found: pd.DataFrame, tables: dict[str, Table], figu
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
-def findings(trust: Trust, found: pd.DataFrame) -> list[str]:
+def findings(trust: Trust) -> list[str]:
     """What the agreements say, sentence by sentence: who leads, where mutual information stands."""
     lines = []
-    for setting, rows in found.groupby("setting", sort=False):
-        order, means = ranked(rows), rows.groupby("measure")["spearman"].mean()
+    for setting, rows in trust.agreements.groupby("setting", sort=False):
+        order, means = trust.ranked(str(setting)), rows.groupby("measure")["spearman"].mean()
         best = ", ".join(f"`{name}` ({means[name]:.2f})" for name in order[:3])
         lines.append(f"Other channels at {setting}: largest mean rank correlation with damage: {best}.")
         if MEASURE in order:
@@ -69,15 +65,9 @@ def findings(trust: Trust, found: pd.DataFrame) -> list[str]:
             )
             place = f"number {order.index(MEASURE) + 1} of {len(order)}"
             lines.append(f"Other channels at {setting}: `{MEASURE}` is {place}: {each}.")
-    chance = chance_doubts(found)["measure"].value_counts()
-    none = [str(name) for name in chance.index if chance[name] == len(trust.tasks)]
+    chance = trust.all_doubts[trust.all_doubts["doubt"].str.contains("no better than chance")]["measure"]
+    none = [name for name in trust.measures if (chance == name).sum() == len(trust.tasks)]
     if none:
         names = ", ".join(f"`{name}`" for name in none)
         lines.append(f"No better than chance in any task and setting: {names}.")
     return [line.replace("-0.", "−0.") for line in lines]
-
-
-def figure_data(trust: Trust, found: pd.DataFrame) -> dict[str, str]:
-    """The hash of the data in each figure."""
-    with styled():
-        return {name: data_hash(figure) for name, figure in sorted(trust_figures(trust, found).items())}

@@ -127,7 +127,7 @@ def test_the_matrix_holds_each_cell_once_its_best_bold_and_the_best_of_all_under
         ('[sources]\ncosts = "../one"\n', "wanted the name of a folder under results/"),
         ('[archives]\nkept = "one"\n', "archives.kept: wanted a list"),
         ('[sources]\ncosts = "won"\n', "wanted the archive of a study"),
-        ('[sources]\ncosts = "pairs"\n', "found the other kind"),
+        ('[sources]\ncosts = "pairs"\n', "found another kind"),
         ('[sources]\ncompare = "one"\n', "wanted the archive of a comparison"),
         ('[sources]\ncodec = "one"\n', "archive 'one' has no coded_bytes"),
         ('[sources.figures]\nscenes = "one"\n', "archive 'one' has no data for it"),

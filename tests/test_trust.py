@@ -18,7 +18,7 @@ from moo_fs.registry import Measure
 from moo_fs.split import Report
 from moo_fs.tables.trust import trust_tables
 from moo_fs.trust import Judge, damages, rescaled
-from moo_fs.trust_archive import agreements, chance_doubts, collect, load, save
+from moo_fs.trust_archive import collect, load, save
 from moo_fs.trust_report import write_trust_report
 
 measures.register()
@@ -151,14 +151,13 @@ def test_agreement_is_perfect_with_damage_itself_and_its_opposite(trust):
     scores = pd.concat([same, same.assign(measure="opposite", score=-same["score"])])
     judged = trust.judged[trust.judged["measure"] == "variance"]
     judged = pd.concat([judged.assign(measure=name) for name in ("same", "opposite")])
-    found = agreements(replace(trust, scores=scores, judged=judged))
-    found = found[found["setting"] == "8 bits"].set_index("measure")
+    changed = replace(trust, scores=scores, judged=judged)
+    found = changed.agreements[changed.agreements["setting"] == "8 bits"].set_index("measure")
     np.testing.assert_allclose(found.loc["same", "spearman"], 1)
     np.testing.assert_allclose(found.loc["opposite", ["spearman", "kendall"]], -1)
     assert (found.loc["same", "top_quarter"] == 1).all()
-    doubts = chance_doubts(found.reset_index())
-    assert set(doubts["measure"]) == {"opposite"}
-    assert doubts["doubt"].str.contains("no better than chance").all()
+    chance = changed.all_doubts[changed.all_doubts["doubt"].str.contains("no better than chance")]
+    assert set(chance["measure"]) == {"opposite"}
 
 
 def test_what_is_kept_is_read_back_and_a_changed_digit_is_noticed(trust, tmp_path):
@@ -188,8 +187,7 @@ def test_the_report_comes_from_the_folder_alone_with_the_same_bytes(trust, tmp_p
 
 
 def test_tables_name_every_measure_and_put_the_best_in_bold(trust):
-    found = agreements(trust)
-    tables = trust_tables(trust, found, chance_doubts(found))
+    found, tables = trust.agreements, trust_tables(trust)
     assert {row[0] for row in tables["doctor"].rows} == set(NAMES)
     table = tables["trust-8-bits"]
     assert len(table.rows) == 6 * 3

@@ -41,13 +41,12 @@ def scores(
         raise MooFsError(f"scores {subject}: {trust.doubts['doubt'].iloc[0]}")
     if out is not None:
         trust = trust_archive.save(trust, out)
-    found = trust_archive.agreements(trust)
     frames = {str(name): rows for name, rows in trust.scores.groupby("measure", sort=False)}
     table, ranks = score_tables.channel_table(frames), score_tables.rank_agreement(frames)
-    tables = trust_tables(trust, found, trust_archive.chance_doubts(found))
+    tables = trust_tables(trust)
     written = [] if out is None else write_trust_report(out)
     if as_json:
-        named = {"scores": table, "agreement": ranks, "damage": found, "judged": tables["doctor"].data}
+        named = {"scores": table, "agreement": ranks, "damage": trust.agreements, "judged": tables["doctor"].data}
         console.write_json({name: frame.to_dict(orient="records") for name, frame in named.items()})
         return
     if channels:

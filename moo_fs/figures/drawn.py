@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
 
 from moo_fs.comparison_archive import Comparison
-from moo_fs.figures import CAPTIONS, comparison
+from moo_fs.figures import CAPTIONS, comparison, trust
 from moo_fs.figures.allocations import draw_allocations
 from moo_fs.figures.comparison import draw_corners, draw_critical_differences
 from moo_fs.figures.fronts import draw_fronts
@@ -20,8 +20,10 @@ from moo_fs.figures.progress import draw_progress
 from moo_fs.figures.scenes import draw_scenes
 from moo_fs.figures.score_maps import draw_agreement, draw_scores
 from moo_fs.figures.style import styled
+from moo_fs.figures.trust import draw_maps, draw_matrix, draw_trust
 from moo_fs.figures.worth import draw_worth
 from moo_fs.results import Results
+from moo_fs.trust_archive import Trust
 
 DRAWERS: dict[str, Callable[[Results], dict[str, Figure]]] = {
     "fronts": draw_fronts,
@@ -33,30 +35,45 @@ DRAWERS: dict[str, Callable[[Results], dict[str, Figure]]] = {
     "agreement": draw_agreement,
     "scenes": draw_scenes,
 }
+JUDGED: dict[str, Callable[[Trust], dict[str, Figure]]] = {
+    "trust": draw_trust,
+    "scores": draw_maps,
+    "agreement": draw_matrix,
+}
 COMPARED: dict[str, Callable[[Comparison], dict[str, Figure]]] = {
     "comparison": draw_corners,
     "critical-difference": draw_critical_differences,
 }
-FIGURES = {name: CAPTIONS[name] for name in DRAWERS} | {name: comparison.CAPTIONS[name] for name in COMPARED}
+FIGURES = (
+    {name: CAPTIONS[name] for name in DRAWERS}
+    | {name: comparison.CAPTIONS[name] for name in COMPARED}
+    | {"trust": trust.CAPTIONS["trust"]}
+)
+Archive = Results | Comparison | Trust
 
 
-def figure_of(archive: Results | Comparison, name: str) -> Figure | None:
+def figure_of(archive: Archive, name: str) -> Figure | None:
     """The figure `name` of an archive, or None if it has no data for it; call it inside `style.styled`."""
-    if isinstance(archive, Comparison):
-        return COMPARED[name](archive).get(name) if name in COMPARED else None
-    return DRAWERS[name](archive).get(name) if name in DRAWERS else None
+    drawers = _drawers(archive)
+    return drawers[name](archive).get(name) if name in drawers else None
 
 
-def data_of(archive: Results | Comparison, names: Iterable[str]) -> dict[str, str]:
+def data_of(archive: Archive, names: Iterable[str]) -> dict[str, str]:
     """The hash of the data in each of these figures of an archive, those left out that it has no data for."""
-    drawers: dict[str, Callable[[Any], dict[str, Figure]]] = {}
-    drawers |= COMPARED if isinstance(archive, Comparison) else DRAWERS
+    drawers = _drawers(archive)
     found: dict[str, str] = {}
     with styled():
         for name in names:
             if name in drawers and name not in found:  # one drawer may draw several
                 found |= {drawn: data_hash(figure) for drawn, figure in drawers[name](archive).items()}
     return {name: found[name] for name in sorted(names) if name in found}
+
+
+def _drawers(archive: Archive) -> dict[str, Callable[[Any], dict[str, Figure]]]:
+    """The drawers of an archive's kind."""
+    if isinstance(archive, Trust):
+        return {**JUDGED}
+    return {**COMPARED} if isinstance(archive, Comparison) else {**DRAWERS}
 
 
 def data_hash(figure: Figure) -> str:

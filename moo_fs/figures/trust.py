@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from moo_fs.figures.score_maps import agreement_matrix, score_maps
 from moo_fs.figures.style import PALETTE, handle, new_figure, save_all, styled
-from moo_fs.trust_archive import Trust, ranked
+from moo_fs.trust_archive import Trust
 
 CAPTIONS = {
     "trust": "Rank correlation (Spearman) of scores with measured damage on the test part, 95 % intervals over "
@@ -23,22 +23,32 @@ MARKERS = {"8 bits": "o", "1 bit": "s"}
 ROW, SHIFT = 0.27, 0.17  # inches; of a row
 
 
-def trust_figures(trust: Trust, found: pd.DataFrame) -> dict[str, Figure]:
-    """Every figure by name, from the archive and its agreements; draw on them only inside `style.styled`."""
-    named = {str(name): rows for name, rows in trust.scores.groupby("measure", sort=False)}
-    return draw_trust(trust, found) | score_maps(named, trust.tasks) | agreement_matrix(named)
+def trust_figures(trust: Trust) -> dict[str, Figure]:
+    """Every figure by name; draw on them only inside `style.styled`."""
+    return {name: figure for draw in (draw_trust, draw_maps, draw_matrix) for name, figure in draw(trust).items()}
 
 
-def write_trust_figures(trust: Trust, found: pd.DataFrame, folder: Path) -> list[Path]:
+def write_trust_figures(trust: Trust, folder: Path) -> list[Path]:
     """Write each figure as PDF and PNG into `folder`; returns the paths."""
     with styled():
-        return save_all(trust_figures(trust, found), CAPTIONS, folder, trust.archive_hash)
+        return save_all(trust_figures(trust), CAPTIONS, folder, trust.archive_hash)
 
 
-def draw_trust(trust: Trust, found: pd.DataFrame) -> dict[str, Figure]:
+def draw_maps(trust: Trust) -> dict[str, Figure]:
+    """Scores of every channel, task and measure: see `score_maps`."""
+    return score_maps(_frames(trust), trust.tasks)
+
+
+def draw_matrix(trust: Trust) -> dict[str, Figure]:
+    """Rank agreement between the measures: see `agreement_matrix`."""
+    return agreement_matrix(_frames(trust))
+
+
+def draw_trust(trust: Trust) -> dict[str, Figure]:
     """Measures by their mean correlation with damage at 1 bit, best above; a measure without one is left out."""
+    found = trust.agreements
     settings = [setting for setting in MARKERS if setting in set(found["setting"])]
-    order = [name for name in ranked(found[found["setting"] == settings[-1]]) if _has(found, name)]
+    order = [name for name in trust.ranked(settings[-1]) if _has(found, name)]
     figure = new_figure(ROW * len(order) + 1.1)
     panels = figure.subplots(1, len(trust.tasks), sharex=True, sharey=True, squeeze=False)[0]
     for axes, task in zip(panels, trust.tasks, strict=True):
@@ -71,3 +81,7 @@ def _colour(setting: str) -> tuple[float, ...]:
 
 def _has(found: pd.DataFrame, name: str) -> bool:
     return bool(found.loc[found["measure"] == name, "spearman"].notna().any())
+
+
+def _frames(trust: Trust) -> dict[str, pd.DataFrame]:
+    return {str(name): rows for name, rows in trust.scores.groupby("measure", sort=False)}

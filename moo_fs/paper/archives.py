@@ -9,6 +9,8 @@ from moo_fs.archive import STUDY, verify
 from moo_fs.comparison_archive import ABOUT, Comparison, load_comparison
 from moo_fs.contracts import MooFsError, did_you_mean
 from moo_fs.results import Results, load_results, recheck
+from moo_fs.trust_archive import ABOUT as JUDGED
+from moo_fs.trust_archive import Trust, faults_of, load
 
 NOT_KEPT = ("quickstart", "quickstart-compare", "*-own")  # what a newcomer's commands leave; .gitignore names them too
 
@@ -20,10 +22,11 @@ class Archives:
         self.folder = folder
         self._studies: dict[str, Results] = {}
         self._comparisons: dict[str, Comparison] = {}
+        self._judged: dict[str, Trust] = {}
 
     def names(self) -> list[str]:
-        """Names of all archives that lie there, of studies and of comparisons."""
-        return sorted({path.parent.name for kind in (STUDY, ABOUT) for path in self.folder.glob(f"*/{kind}")})
+        """Names of all archives that lie there: of studies, of comparisons and of measures judged."""
+        return sorted({path.parent.name for kind in (STUDY, ABOUT, JUDGED) for path in self.folder.glob(f"*/{kind}")})
 
     def to_be_named(self) -> list[str]:
         """Names of the archives whose hashes belong on record: all but those that a repository does not keep."""
@@ -49,8 +52,22 @@ class Archives:
             self._comparisons[name] = load_comparison(self.folder / name)
         return self._comparisons[name]
 
-    def of(self, name: str) -> Results | Comparison:
-        """An archive of either kind."""
+    def is_judged(self, name: str) -> bool:
+        """Whether an archive is what `moo-fs scores` wrote."""
+        return (self.folder / name / JUDGED).is_file()
+
+    def judged(self, name: str) -> Trust:
+        """What `moo-fs scores` wrote. Raises MooFsError if there is none, or it is not whole."""
+        if name not in self._judged:
+            if not self.is_judged(name):
+                raise self._missing(name, "measures judged")
+            self._judged[name] = load(self.folder / name)
+        return self._judged[name]
+
+    def of(self, name: str) -> Results | Comparison | Trust:
+        """An archive of any kind."""
+        if self.is_judged(name):
+            return self.judged(name)
         return self.comparison(name) if self.is_comparison(name) else self.study(name)
 
     def hash_of(self, name: str) -> str:
@@ -62,7 +79,9 @@ class Archives:
         return [*self.comparison(name).networks.values()] if self.is_comparison(name) else [self.study(name)]
 
     def parts(self, name: str) -> list[Results]:
-        """The studies' archives that an archive consists of: itself, or every network's."""
+        """The studies' archives that an archive consists of: itself, or every network's; none of measures judged."""
+        if self.is_judged(name):
+            return []
         if not self.is_comparison(name):
             return [self.study(name)]
         found = self.comparison(name)
@@ -71,6 +90,8 @@ class Archives:
     def verified(self, name: str) -> list[str]:
         """Files of an archive that differ from their hashes, a sentence each."""
         folder = self.folder / name
+        if self.is_judged(name):
+            return faults_of(folder)
         if not self.is_comparison(name):
             return verify(folder)
         return [fault for path in sorted(folder.rglob(STUDY)) for fault in verify(path.parent)]
@@ -83,9 +104,14 @@ class Archives:
             for fault in recheck(part)
         ]
 
+    def _kind(self, name: str) -> str:
+        if self.is_judged(name):
+            return "measures judged"
+        return "a comparison" if self.is_comparison(name) else "a study"
+
     def _missing(self, name: str, kind: str) -> MooFsError:
-        near = did_you_mean(name, [one for one in self.names() if self.is_comparison(one) == (kind == "a comparison")])
-        found = "the other kind" if (self.folder / name).is_dir() and name in self.names() else "nothing"
+        near = did_you_mean(name, [one for one in self.names() if self._kind(one) == kind])
+        found = "another kind" if (self.folder / name).is_dir() and name in self.names() else "nothing"
         return MooFsError(
             f"paper/paper.toml: wanted the archive of {kind} in {self.folder / name}, found {found}{near}"
         )

@@ -10,7 +10,8 @@ from moo_fs.contracts import MooFsError
 from moo_fs.figures.drawn import FIGURES, figure_of
 from moo_fs.paper.archives import Archives
 from moo_fs.paper.comparing import compare_macros, floats_tex
-from moo_fs.paper.declaration import COMPARE, Declaration
+from moo_fs.paper.declaration import COMPARE, TRUST, Declaration
+from moo_fs.paper.judging import trust_macros
 from moo_fs.paper.numbers import codec_macros, costs_macros, hypervolume_macros, macro_name, macros_tex
 from moo_fs.paper.subjects import subject_macros
 from moo_fs.results import Results
@@ -21,6 +22,7 @@ from moo_fs.tables.matrix import quality_matrix
 from moo_fs.tables.networks import Subject, subjects_table
 from moo_fs.tables.rendering import escape
 from moo_fs.tables.subject import worth_table
+from moo_fs.tables.trust import summary_table
 
 NUMBERS = "numbers.tex"
 
@@ -103,6 +105,8 @@ def _macros(declared: Declaration, archives: Archives) -> dict[str, str]:
     for part, source in declared.sources.items():
         if part == COMPARE:
             found |= compare_macros(archives.comparison(source))
+        elif part == TRUST:
+            found |= trust_macros(source, archives.judged(source))
         elif part == "codec":
             found |= codec_macros(source, archives.networks(source))
         else:
@@ -152,6 +156,10 @@ def _compare_tables(declared: Declaration, archives: Archives) -> list[Fragment]
     return [*comparison_tables(archives.comparison(declared.sources[COMPARE])).values()]
 
 
+def _trust_tables(declared: Declaration, archives: Archives) -> list[Fragment]:
+    return [summary_table(archives.judged(declared.sources[TRUST]))]
+
+
 def _forms(tables: Sequence[Fragment], made_from: dict[str, str]) -> list[Item]:
     return [
         Item(f"tables/{table.name}{ending}", text, made_from)
@@ -166,6 +174,7 @@ _TABLES: dict[str, Callable[[Declaration, Archives], list[Fragment]]] = {
     "costs": _cost_tables,
     "codec": _codec_tables,
     COMPARE: _compare_tables,
+    TRUST: _trust_tables,
 }
 _MACROS: dict[str, Callable[[Results], dict[str, str]]] = {
     "subjects": subject_macros,

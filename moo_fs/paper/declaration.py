@@ -11,6 +11,7 @@ from moo_fs.contracts import MooFsError, did_you_mean
 
 STUDIES = ("subjects", "hypervolume", "costs", "codec")
 COMPARE = "compare"
+TRUST = "trust"
 SECTIONS = ("sources", "archives")
 
 
@@ -18,8 +19,8 @@ SECTIONS = ("sources", "archives")
 class Declaration:
     """Names of archives under results/.
 
-    `sources` maps a part of the paper (subjects, hypervolume, costs, codec, compare) to its archive; a part that is not
-    named is left out of the paper; that of `codec` may be a comparison, whose networks are pooled. `figures` maps a
+    `sources` maps a part of the paper (subjects, hypervolume, costs, codec, compare, trust) to its archive; a part that
+    is not named is left out of the paper; that of `codec` may be a comparison, whose networks are pooled. `figures` maps a
     figure to the archive that it is drawn from. `kept` names further archives that the repository keeps: their hashes
     are recorded beside those of the sources.
     """
@@ -48,7 +49,7 @@ def read_declaration(path: Path, *, figures: tuple[str, ...]) -> Declaration:
     _known(path, "", content, SECTIONS)
     sources = dict(_table(path, "sources", content.get("sources", {})))
     drawn = _table(path, "sources.figures", sources.pop("figures", {}))
-    _known(path, "sources.", sources, (*STUDIES, COMPARE, "figures"))
+    _known(path, "sources.", sources, (*STUDIES, COMPARE, TRUST, "figures"))
     _known(path, "sources.figures.", drawn, figures)
     for key, value in [*sources.items(), *((f"figures.{name}", one) for name, one in drawn.items())]:
         _archive_name(path, f"sources.{key}", value)

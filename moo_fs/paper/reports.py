@@ -8,18 +8,20 @@ from typing import Any
 
 from moo_fs.comparison_archive import Comparison
 from moo_fs.comparison_report import comparison_page
-from moo_fs.figures.drawn import data_of
+from moo_fs.figures.drawn import Archive, data_of
 from moo_fs.report import page_of
-from moo_fs.results import Results
 from moo_fs.tables import tables_of
 from moo_fs.tables.comparison import comparison_tables
+from moo_fs.tables.trust import trust_tables
+from moo_fs.trust_archive import Trust
+from moo_fs.trust_report import trust_page
 from moo_fs.whole_files import file_digest
 
 AGAIN = "run `moo-fs report` again"
 BY_MACHINE = (".tex", ".md", ".csv", ".pdf", ".png")
 
 
-def report_faults(archive: Results | Comparison) -> list[str]:
+def report_faults(archive: Archive) -> list[str]:
     """Faults of the report in an archive's folder, by the hashes beside it; none if there is no report."""
     report = archive.folder / "report"
     if not report.is_dir():
@@ -42,7 +44,7 @@ def report_faults(archive: Results | Comparison) -> list[str]:
     return faults
 
 
-def recomputed_faults(archive: Results | Comparison) -> list[str]:
+def recomputed_faults(archive: Archive) -> list[str]:
     """Files of a report that its archive would give otherwise: tables in all forms, the page, figures by their data."""
     report = archive.folder / "report"
     if not report.is_dir():
@@ -55,9 +57,12 @@ def recomputed_faults(archive: Results | Comparison) -> list[str]:
     ] + _figure_faults(archive, figures)
 
 
-def _texts(archive: Results | Comparison, figures: list[str]) -> dict[str, str]:
+def _texts(archive: Archive, figures: list[str]) -> dict[str, str]:
     """Path in the report -> what belongs there."""
-    if isinstance(archive, Comparison):
+    if isinstance(archive, Trust):
+        tables = trust_tables(archive)
+        texts = {"index.md": trust_page(archive, tables, figures)}
+    elif isinstance(archive, Comparison):
         tables = comparison_tables(archive)
         texts = {"index.md": comparison_page(archive, tables, figures)}
     else:
@@ -71,7 +76,7 @@ def _texts(archive: Results | Comparison, figures: list[str]) -> dict[str, str]:
     return texts
 
 
-def _figure_faults(archive: Results | Comparison, figures: list[str]) -> list[str]:
+def _figure_faults(archive: Archive, figures: list[str]) -> list[str]:
     """Bytes of a figure depend on fonts: what was drawn is compared by its data, as recorded when it was written."""
     hashes = archive.folder / "report" / "hashes.json"
     recorded, again = (_read(hashes) or {}).get("figures"), data_of(archive, figures)
@@ -84,7 +89,7 @@ def _figure_faults(archive: Results | Comparison, figures: list[str]) -> list[st
     ]
 
 
-def _files(archive: Results | Comparison) -> dict[str, str]:
+def _files(archive: Archive) -> dict[str, str]:
     return dict(archive.about["files"] if isinstance(archive, Comparison) else archive.files)
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from moo_fs.numerals import effect, number, percent
 from moo_fs.tables.rendering import MISSING, Table
-from moo_fs.trust_archive import Trust, ranked
+from moo_fs.trust import MOVED
+from moo_fs.trust_archive import Trust
 
 NOTE = (
     "Damage: rise of the task's distortion on the test part when the channel alone is dropped, all others at {depths}. "
@@ -19,20 +20,20 @@ NOTE = (
 )
 
 
-def trust_tables(trust: Trust, found: pd.DataFrame, doubts: pd.DataFrame) -> dict[str, Table]:
-    """Every table by name; `found` are the agreements and `doubts` those of chance beside the archive's own."""
-    tables = [agreement_table(trust, found, setting) for setting in dict.fromkeys(found["setting"])]
-    tables += [doctor_table(trust, pd.concat([trust.doubts, doubts])), details_table(trust)]
+def trust_tables(trust: Trust) -> dict[str, Table]:
+    """Every table by name."""
+    tables = [agreement_table(trust, setting) for setting in dict.fromkeys(trust.agreements["setting"])]
+    tables += [doctor_table(trust), details_table(trust)]
     return {table.name: table for table in tables}
 
 
-def agreement_table(trust: Trust, found: pd.DataFrame, setting: str) -> Table:
+def agreement_table(trust: Trust, setting: str) -> Table:
     """A row a measure and task: rho, tau, top quarter, halves; measures by their mean rho."""
-    mine = found[found["setting"] == setting].merge(trust.judged[["measure", "task", "stability"]])
-    order = ranked(mine)
-    mine = pd.concat([mine[mine["measure"] == name] for name in order])
+    rows = trust.agreements[trust.agreements["setting"] == setting]
+    mine = rows.merge(trust.judged[["measure", "task", "stability"]])
+    mine = pd.concat([mine[mine["measure"] == name] for name in trust.ranked(setting)])
     best = mine.groupby("task")["spearman"].transform("max")
-    rows = [
+    cells = [
         (
             row["measure"],
             row["task"],
@@ -47,18 +48,58 @@ def agreement_table(trust: Trust, found: pd.DataFrame, setting: str) -> Table:
         name=f"trust-{setting.replace(' ', '-')}",
         title=f"Do scores foretell damage? {trust.about['subject']}, other channels at {setting}",
         header=("measure", "task", "Spearman", "Kendall", "top quarter", "halves"),
-        rows=tuple(rows),
+        rows=tuple(cells),
         data=mine,
         note=NOTE.format(depths=setting),
         bold=frozenset((at, 2) for at, is_best in enumerate(mine["spearman"] == best) if is_best),
-        rules=frozenset(at for at in range(len(trust.tasks), len(rows), len(trust.tasks))),
+        rules=frozenset(at for at in range(len(trust.tasks), len(cells), len(trust.tasks))),
         texts=2,
     )
 
 
-def doctor_table(trust: Trust, doubts: pd.DataFrame) -> Table:
+def summary_table(trust: Trust) -> Table:
+    """A row a measure, for print: mean rho over tasks in each setting and each task's, stability, cost."""
+    settings = list(dict.fromkeys(trust.agreements["setting"]))
+    wide = trust.agreements.pivot_table(index="measure", columns=["setting", "task"], values="spearman", dropna=False)
+    firsts = trust.judged.groupby("measure")[["moved", "evaluations"]].first().astype(float)
+    halves = trust.judged.groupby("measure")["stability"].mean()
+    order = trust.ranked(settings[-1])
+    columns = [(setting, task) for setting in settings for task in trust.tasks]
+    best = {column: wide[column].max() for column in columns}
+    cells = [
+        (
+            name,
+            *(effect(wide.loc[name, column]).replace("-", "−") for column in columns),
+            effect(halves[name]).replace("-", "−"),
+            _moves(firsts["moved"][name]),
+            number(firsts["evaluations"][name]),
+        )
+        for name in order
+    ]
+    data = pd.DataFrame(
+        {f"{task}_{setting.replace(' ', '_')}": wide.loc[order, (setting, task)] for setting, task in columns}
+    )
+    return Table(
+        name="trust",
+        title=f"Do scores foretell damage? {trust.about['subject']}",
+        header=("measure", *(f"{task[:6]}. {setting}" for setting, task in columns), "halves", "moves", "evaluations"),
+        rows=tuple(cells),
+        data=data.reset_index(),
+        note="Spearman's rho of scores with the damage, on the test part, of dropping the channel alone, all others at "
+        f"{' or at '.join(settings)}. Halves: rho with the scores of other images. Moves: largest change when a "
+        "channel is rescaled and the heads undo it. Evaluations: cost in evaluations of the search part.",
+        bold=frozenset(
+            (row, 1 + at)
+            for row, name in enumerate(order)
+            for at, column in enumerate(columns)
+            if wide.loc[name, column] == best[column]
+        ),
+    )
+
+
+def doctor_table(trust: Trust) -> Table:
     """A row a measure: cost, whether it moves under rescaling, and every reason not to believe it."""
-    told = {str(name): "; ".join(rows["doubt"]) for name, rows in doubts.groupby("measure", sort=False)}
+    told = {str(name): "; ".join(rows["doubt"]) for name, rows in trust.all_doubts.groupby("measure", sort=False)}
     firsts = trust.judged.groupby("measure", sort=False).first().to_dict("index")
     rows = [_doctor_row(str(name), row, told) for name, row in firsts.items()]
     refused = [name for name in told if name not in firsts]
@@ -93,9 +134,12 @@ def details_table(trust: Trust) -> Table:
 
 
 def _doctor_row(name: str, row: Mapping[Any, Any], told: Mapping[str, str]) -> tuple[str, ...]:
-    moved = "no" if row["moved"] == 0 else percent(row["moved"])
     cost = (number(row["seconds"]), number(row["evaluations"]), number(row["megabytes"], 2))
-    return (name, *cost, moved, told.get(name, ""))
+    return (name, *cost, _moves(row["moved"]), told.get(name, ""))
+
+
+def _moves(moved: float) -> str:
+    return "no" if moved <= MOVED else percent(moved)
 
 
 def _with_interval(row: Mapping[Any, Any], name: str) -> str:

@@ -1,0 +1,61 @@
+"""What the paper says of how far scores can be believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from moo_fs.numerals import effect
+from moo_fs.paper.numbers import listed, macro_name
+from moo_fs.tables.rendering import escape
+from moo_fs.trust import DEPTHS, MOVED
+from moo_fs.trust_archive import Trust
+
+MEASURE = "mutual-information"
+LEADERS = 3
+
+
+def trust_macros(name: str, trust: Trust) -> dict[str, str]:
+    """Sizes, who foretells damage best in each setting, where mutual information stands, which measures move."""
+    images = trust.about["images"]
+    found = {
+        "HasTrust": "",
+        "TrustArchive": escape(name),
+        "TrustMeasures": str(len(trust.measures)),
+        "TrustScoredImages": str(images["scored"]),
+        "TrustTestImages": str(images["test"]),
+        "TrustMoving": _listed(_names(trust, trust.judged["moved"] > MOVED)),
+        "TrustChance": _listed(_by_chance(trust)),
+    }
+    for setting in DEPTHS:
+        rows = trust.agreements[trust.agreements["setting"] == setting]
+        order, means = trust.ranked(setting), rows.groupby("measure")["spearman"].mean()
+        leaders = ", ".join(f"{escape(one)} ({_rho(means[one])})" for one in order[:LEADERS])
+        found[macro_name("Trust", "Leaders", setting)] = leaders
+        if MEASURE in order:
+            mine = rows[rows["measure"] == MEASURE].to_dict("records")
+            found[macro_name("Trust", "Place", setting)] = str(order.index(MEASURE) + 1)
+            found[macro_name("Trust", "Information", setting)] = "; ".join(
+                f"{escape(str(row['task']))} {_rho(row['spearman'])} "
+                f"({_rho(row['spearman_low'])} to {_rho(row['spearman_high'])})"
+                for row in mine
+            )
+    return found
+
+
+def _by_chance(trust: Trust) -> list[str]:
+    """Measures that agree with damage no better than chance in any task and setting."""
+    above = trust.agreements.assign(above=trust.agreements["spearman_low"] > 0).groupby("measure")["above"].any()
+    return [name for name in trust.measures if not above[name]]
+
+
+def _names(trust: Trust, which: pd.Series) -> list[str]:
+    return [str(name) for name in dict.fromkeys(trust.judged.loc[which, "measure"])]
+
+
+def _listed(names: list[str]) -> str:
+    return listed(names) if names else "none"
+
+
+def _rho(value: float) -> str:
+    return effect(value).replace("-", "$-$") if np.isfinite(value) else effect(value)
