@@ -24,6 +24,7 @@ _subjects.register()
 
 _LAZY = {
     "SplitModel": "moo_fs.split:SplitModel",
+    "Report": "moo_fs.split:Report",
     "Task": "moo_fs.tasks:Task",
     "Study": "moo_fs.study:Study",
     "run": "moo_fs.launch:run",

@@ -112,6 +112,16 @@ def effect(value: float) -> str:
     return f"{value:.2f}" if math.isfinite(value) else MISSING
 
 
+def correlation(value: float) -> str:
+    """A coefficient from -1 to 1 with 2 decimals and a minus that is one.
+
+    >>> correlation(0.875), correlation(-0.5), correlation(-0.001)
+    ('0.88', '−0.50', '0.00')
+    """
+    shown = effect(value)
+    return shown.replace("-", "−") if value < 0 and float(shown) != 0 else shown.removeprefix("-")
+
+
 def equals(p: float) -> str:
     """A p-value as it stands after the letter.
 

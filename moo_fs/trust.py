@@ -20,6 +20,7 @@ from moo_fs.coding.quantiser import fit_tables
 from moo_fs.contracts import MAX_BITS, Floats, MooFsError
 from moo_fs.decoding import normalise
 from moo_fs.head_passes import BATCH
+from moo_fs.numerals import correlation, percent
 from moo_fs.peak_memory import peak_memory
 from moo_fs.prepared import Prepared
 from moo_fs.registry import Measure, options_of
@@ -41,7 +42,7 @@ class Judged:
     Attributes:
         measure: its name.
         scores: of the block's draw; None if `refused` says why there are none.
-        stability: (task,) Spearman's rho with the scores of the fit part's other half.
+        stability: (task,) Spearman's rho with the scores of the fit part's other half, under another random stream.
         moved: largest change of a score (columns divided by their largest) when channels are rescaled and the heads
             undo it; 0 for a measure that does not depend on the unit of a channel.
         megabytes: peak of the process's memory above its start.
@@ -75,7 +76,8 @@ class Judge:
         try:
             with peak_memory() as peak:
                 scores = self._score(measure, self.source, chosen, self.drawn)
-            other = self._score(measure, self.source, chosen, self.rest if len(self.rest) > 1 else self.drawn)
+            rest = self.rest if len(self.rest) > 1 else self.drawn
+            other = self._score(measure, self.source, chosen, rest, seed=self.seed + 1)
             few = self.drawn[:RESCALED_IMAGES]
             pair = [self._score(measure, one, chosen, few).values for one in (self.source, self.rescaled)]
         except MooFsError as error:
@@ -91,8 +93,10 @@ class Judge:
         asked = known["permutations"].default if "permutations" in known else None
         return ({"permutations": PERMUTATIONS} if asked == 0 else {}) | dict(options)
 
-    def _score(self, measure: Measure, source: Source, options: Mapping[str, Any], drawn: Indices) -> Scores:
-        return scoring.score(measure, source, seed=self.seed, options=options, drawn=drawn)
+    def _score(
+        self, measure: Measure, source: Source, options: Mapping[str, Any], drawn: Indices, seed: int | None = None
+    ) -> Scores:
+        return scoring.score(measure, source, seed=self.seed if seed is None else seed, options=options, drawn=drawn)
 
     def _doubts(self, scores: Scores, stability: Floats, moved: float) -> list[str]:
         names = [task.name for task in self.source.tasks]
@@ -102,14 +106,13 @@ class Judge:
             if not (column > 0).any()
         ]
         doubts += [
-            f"{name}: the two halves of the fit part agree at Spearman {value:.2f} only"
+            f"{name}: scores of the fit part's two halves agree at Spearman {correlation(value)} only"
             for name, value in zip(names, stability, strict=True)
             if value < UNSTABLE
         ]
         if moved > MOVED:
             doubts.append(
-                f"moves by up to {moved:.0%} of the largest score when a channel is rescaled and its consumer rescaled "
-                "back, which changes nothing that the network computes"
+                f"moves by {percent(moved)} of the largest score if a channel is rescaled and its consumer undoes it"
             )
         if scores.samples < BATCH:
             doubts.append(f"only {scores.samples} images")

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moo_fs.agreement import LEVEL, REPLICATES, concordance, rank_correlation, top_quarter
+from moo_fs.agreement import REPLICATES, concordance, rank_correlation, top_quarter
 from moo_fs.archive import source_hash, versions
 from moo_fs.contracts import Floats, MooFsError
+from moo_fs.numerals import correlation
 from moo_fs.prepared import Prepared
 from moo_fs.registry import Measure
 from moo_fs.seeds import stream
@@ -84,8 +85,8 @@ class Trust:
         rows = []
         for (measure, task), group in self.agreements.groupby(["measure", "task"], sort=False):
             if not (group["spearman_low"] > 0).any():
-                ends = f"{LEVEL:.0%}: {group['spearman_low'].min():.2f} to {group['spearman_high'].max():.2f}"
-                doubt = f"{task}: agrees with measured damage no better than chance ({ends})"
+                low, high = correlation(group["spearman_low"].min()), correlation(group["spearman_high"].max())
+                doubt = f"{task}: agrees with measured damage no better than chance (rho {low} to {high})"
                 rows.append({"measure": measure, "doubt": doubt, "refused": False})
         return pd.concat([self.doubts, pd.DataFrame(rows, columns=self.doubts.columns)], ignore_index=True)
 

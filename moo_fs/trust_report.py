@@ -7,6 +7,7 @@ from pathlib import Path
 
 from moo_fs.figures.drawn import data_of
 from moo_fs.figures.trust import CAPTIONS, write_trust_figures
+from moo_fs.numerals import correlation
 from moo_fs.report import embedded, seal
 from moo_fs.tables import Table, write_tables
 from moo_fs.tables.trust import trust_tables
@@ -41,11 +42,13 @@ def trust_page(trust: Trust, tables: dict[str, Table], figures: Iterable[str]) -
         f"{images['other half']} others; damage on {images['test']} test images; backend {about['backend']}.",
         "## What it shows",
         "\n".join(f"* {line}" for line in findings(trust)),
-        *embedded(tables, pictures, [], ["trust"], CAPTIONS),
-        *embedded(tables, pictures, ["doctor", "trust-8-bits", "trust-1-bit"], [], CAPTIONS),
+        *embedded(tables, pictures, ["trust"], ["trust"], CAPTIONS),
+        *embedded(tables, pictures, ["doctor"], [], CAPTIONS),
         "## Scores",
         *embedded(tables, pictures, [], ["scores", "agreement"], CAPTIONS),
         *embedded(tables, pictures, ["details"], [], CAPTIONS),
+        "## Agreement with damage in full",
+        *embedded(tables, pictures, ["trust-8-bits", "trust-1-bit"], [], CAPTIONS),
     ]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
@@ -55,12 +58,13 @@ def findings(trust: Trust) -> list[str]:
     lines = []
     for setting, rows in trust.agreements.groupby("setting", sort=False):
         order, means = trust.ranked(str(setting)), rows.groupby("measure")["spearman"].mean()
-        best = ", ".join(f"`{name}` ({means[name]:.2f})" for name in order[:3])
+        best = ", ".join(f"`{name}` ({correlation(means[name])})" for name in order[:3])
         lines.append(f"Other channels at {setting}: largest mean rank correlation with damage: {best}.")
         if MEASURE in order:
             mine = rows[rows["measure"] == MEASURE]
             each = ", ".join(
-                f"{row['task']} {row['spearman']:.2f} ({row['spearman_low']:.2f} to {row['spearman_high']:.2f})"
+                f"{row['task']} {correlation(row['spearman'])} "
+                f"({correlation(row['spearman_low'])} to {correlation(row['spearman_high'])})"
                 for row in mine.to_dict("records")
             )
             place = f"number {order.index(MEASURE) + 1} of {len(order)}"
@@ -70,4 +74,4 @@ def findings(trust: Trust) -> list[str]:
     if none:
         names = ", ".join(f"`{name}`" for name in none)
         lines.append(f"No better than chance in any task and setting: {names}.")
-    return [line.replace("-0.", "−0.") for line in lines]
+    return lines

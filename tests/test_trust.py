@@ -68,7 +68,7 @@ def test_only_measures_in_a_channels_own_unit_move_when_it_is_rescaled(judge, na
     found = judge(named(name))
     assert not found.refused
     assert (found.moved > 1e-3) == moves
-    assert any(doubt.startswith("moves by up to") for doubt in found.doubts) == moves
+    assert any(doubt.startswith("moves by ") for doubt in found.doubts) == moves
 
 
 def test_rescaled_channels_give_the_same_outputs_to_the_last_digit():
@@ -88,7 +88,7 @@ def test_a_measure_of_chance_is_found_unstable_and_one_of_the_network_is_not(jud
 
     found = judge(Measure("noise", noise, whole=True))
     assert found.stability.max() < 0.5
-    assert any("the two halves of the fit part agree at Spearman" in doubt for doubt in found.doubts)
+    assert any("two halves agree at Spearman" in doubt for doubt in found.doubts)
     assert judge(named("variance")).stability.min() > 0.5
 
 

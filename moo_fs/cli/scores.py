@@ -12,6 +12,8 @@ from moo_fs.cli import console
 from moo_fs.cli.subjects import Device, Json
 from moo_fs.contracts import MooFsError
 
+WIDEST = 9  # measures whose rank agreement fits on a terminal
+
 
 def add_to(app: typer.Typer) -> None:
     """Register this module's command."""
@@ -51,9 +53,12 @@ def scores(
         return
     if channels:
         console.frame(table, title=f"{subject}: scores (higher = matters more)")
-    for sheet in tables.values():
-        console.sheet(sheet)
-    console.frame(ranks, title="Spearman rank correlation between measures, mean over tasks")
+    for name in ("trust", "doctor"):
+        console.sheet(tables[name])
+    if len(ranks) <= WIDEST:
+        console.frame(ranks, title="Spearman rank correlation between measures, mean over tasks")
+    if out is None:
+        console.say("Intervals, details, heat map and rank agreement between measures: --out FOLDER")
     for path in written:
         if path.name == "index.md":
             console.say(f"report: {path}")

@@ -60,8 +60,8 @@ def draw_trust(trust: Trust) -> dict[str, Figure]:
         axes.grid(visible=False, axis="y")
     panels[0].set_yticks(range(len(order)), order)
     panels[0].set_ylim(len(order) - 0.5, -0.5)
-    panels[0].set_xlim(-1.02, 1.02)
-    panels[0].set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−.5", "0", ".5", "1"])
+    panels[0].set_xlim(min(-0.25, found["spearman_low"].min() - 0.05), 1.04)
+    panels[0].set_xticks([-0.5, 0, 0.5, 1] if panels[0].get_xlim()[0] < -0.5 else [0, 0.5, 1])
     figure.supxlabel("Spearman's rho with damage on the test part", fontsize=9)
     entries = [handle(f"others at {name}", color=_colour(name), marker=MARKERS[name]) for name in settings]
     figure.legend(handles=entries, loc="outside upper center", ncols=len(entries))
@@ -72,7 +72,7 @@ def _points(axes: Axes, rows: pd.DataFrame, setting: str, shift: float) -> None:
     places = [at + shift for at in range(len(rows))]
     axes.hlines(places, rows["spearman_low"], rows["spearman_high"], color=_colour(setting), linewidth=1.2, zorder=2)
     style: dict[str, Any] = {"color": _colour(setting), "marker": MARKERS[setting], "markersize": 4, "linestyle": ""}
-    axes.plot(rows["spearman"], places, **style, zorder=3)
+    axes.plot(rows["spearman"], places, **style, zorder=3, clip_on=False)
 
 
 def _colour(setting: str) -> tuple[float, ...]:
@@ -84,4 +84,6 @@ def _has(found: pd.DataFrame, name: str) -> bool:
 
 
 def _frames(trust: Trust) -> dict[str, pd.DataFrame]:
-    return {str(name): rows for name, rows in trust.scores.groupby("measure", sort=False)}
+    """Rows of scores by measure, in the order of the other figure."""
+    rows = {str(name): frame for name, frame in trust.scores.groupby("measure", sort=False)}
+    return {name: rows[name] for name in trust.ranked(list(MARKERS)[-1])}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from moo_fs.numerals import effect
+from moo_fs.numerals import correlation
 from moo_fs.paper.numbers import listed, macro_name
 from moo_fs.tables.rendering import escape
 from moo_fs.trust import DEPTHS, MOVED
@@ -58,4 +57,4 @@ def _listed(names: list[str]) -> str:
 
 
 def _rho(value: float) -> str:
-    return effect(value).replace("-", "$-$") if np.isfinite(value) else effect(value)
+    return correlation(value).replace("−", "$-$")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from moo_fs.numerals import effect, number, percent
+from moo_fs.numerals import correlation, number, percent
 from moo_fs.tables.rendering import MISSING, Table
 from moo_fs.trust import MOVED
 from moo_fs.trust_archive import Trust
@@ -16,13 +16,14 @@ NOTE = (
     "Damage: rise of the task's distortion on the test part when the channel alone is dropped, all others at {depths}. "
     "Spearman's rho and Kendall's tau-b with 95 % intervals over resampled channels; top quarter: share of the most "
     "damaging quarter of the channels that is in the score's (0.25 by chance). Halves: rho of the scores with those "
-    "from the other half of the fit part. Best rho of a task in bold."
+    "of the other half of the fit part, under another random stream. Best rho of a task in bold."
 )
 
 
 def trust_tables(trust: Trust) -> dict[str, Table]:
     """Every table by name."""
-    tables = [agreement_table(trust, setting) for setting in dict.fromkeys(trust.agreements["setting"])]
+    tables = [summary_table(trust)]
+    tables += [agreement_table(trust, setting) for setting in dict.fromkeys(trust.agreements["setting"])]
     tables += [doctor_table(trust), details_table(trust)]
     return {table.name: table for table in tables}
 
@@ -40,7 +41,7 @@ def agreement_table(trust: Trust, setting: str) -> Table:
             _with_interval(row, "spearman"),
             _with_interval(row, "kendall"),
             _with_interval(row, "top_quarter"),
-            effect(row["stability"]),
+            correlation(row["stability"]),
         )
         for row in mine.to_dict("records")
     ]
@@ -69,8 +70,8 @@ def summary_table(trust: Trust) -> Table:
     cells = [
         (
             name,
-            *(effect(wide.loc[name, column]).replace("-", "−") for column in columns),
-            effect(halves[name]).replace("-", "−"),
+            *(correlation(wide[column][name]) for column in columns),
+            correlation(halves[name]),
             _moves(firsts["moved"][name]),
             number(firsts["evaluations"][name]),
         )
@@ -143,5 +144,5 @@ def _moves(moved: float) -> str:
 
 
 def _with_interval(row: Mapping[Any, Any], name: str) -> str:
-    value, low, high = (effect(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
-    return value if value == MISSING else f"{value} ({low} to {high})".replace("-", "−")
+    value, low, high = (correlation(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    return value if value == MISSING else f"{value} ({low} to {high})"
