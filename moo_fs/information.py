@@ -57,13 +57,15 @@ def discrete_mutual_information(
         rng: draws the queries; None always draws the same ones.
 
     Raises:
-        MooFsError: if shapes disagree, a number is not finite or an argument is out of range.
+        MooFsError: if shapes disagree, a number is not finite, an argument is out of range, or fewer than two labels
+            have two samples each.
 
     >>> round(discrete_mutual_information([[0.0], [0.1], [5.0], [5.1]], [7, 7, 9, 9], transform="none"), 6)
     0.833333
     """
     points = _numbers(x, "x", ("sample", "dimension"))
     coded = _integers(labels, "labels", (len(points),))
+    _refuse_few(coded, "labels")
     return float(
         pair_mutual_information(
             points.T[None], coded[None],
@@ -94,6 +96,8 @@ def patch_mutual_information(
         raise MooFsError(f"patch: wanted a whole number from 1 to {min(array.shape[2:])}, got {patch!r}")
     grid = (array.shape[2] // patch, array.shape[3] // patch)
     coded = _integers(labels, "labels", (None, len(array), *grid))
+    for task, row in enumerate(coded):
+        _refuse_few(row.reshape(-1), f"labels[{task}]")
     return pair_mutual_information(
         cut(array, patch), coded.reshape(len(coded), -1),
         neighbours=neighbours, transform=transform, whiten=whiten, queries=queries, rng=rng,
@@ -110,7 +114,10 @@ def pair_mutual_information(
     queries: int | None = None,
     rng: np.random.Generator | None = None,
 ) -> Floats:
-    """Mutual information (channel, task) in nats of `points` (channel, dimension, pair) and `labels` (task, pair)."""
+    """Mutual information (channel, task) in nats of `points` (channel, dimension, pair) and `labels` (task, pair).
+
+    As the functions above, which check more: here labels that say nothing give exactly 0.
+    """
     grouped, drawn = _prepare(labels, neighbours, transform, queries, rng)
     estimates = np.zeros((len(points), len(labels)))
     for channel, found in zip(points, estimates, strict=True):
@@ -219,6 +226,12 @@ def _numbers(
     if not np.isfinite(array).all():
         raise MooFsError(f"{name}: wanted finite numbers, got {int((~np.isfinite(array)).sum())} that are not")
     return array
+
+
+def _refuse_few(labels: NDArray[Any], name: str) -> None:
+    usable = int((np.unique(labels, return_counts=True)[1] >= 2).sum())
+    if usable < 2:
+        raise MooFsError(f"{name}: wanted at least two labels with two samples each, got {usable}")
 
 
 def _integers(values: ArrayLike | torch.Tensor, name: str, shape: tuple[int | None, ...]) -> NDArray[Any]:

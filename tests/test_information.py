@@ -13,6 +13,7 @@ from moo_fs.information import (
     cluster_outputs,
     discrete_mutual_information,
     label_entropy,
+    pair_mutual_information,
     patch_mutual_information,
     tied_share,
 )
@@ -75,17 +76,17 @@ def test_a_constant_feature_has_exactly_no_information(transform, value):
 
 
 def test_labels_of_one_value_have_exactly_no_information():
-    assert discrete_mutual_information(rng_of(5).normal(size=(50, 2)), np.ones(50, int)) == 0.0
+    assert pair_mutual_information(rng_of(5).normal(size=(1, 2, 50)), np.ones((1, 50), int)) == 0.0
 
 
 def test_labels_of_one_point_each_have_exactly_no_information():
-    assert discrete_mutual_information(rng_of(5).normal(size=(50, 2)), np.arange(50)) == 0.0
+    assert pair_mutual_information(rng_of(5).normal(size=(1, 2, 50)), np.arange(50)[None]) == 0.0
 
 
 def test_a_label_of_one_point_contributes_nothing():
     # Four points, labels 0 0 0 1, k = 3 -> k = 2. psi(4) - psi(3) = 1/3 for each of the three, and the third other
     # point lies outside of every radius (psi(2) - psi(2) = 0), so I = 3/4 x 1/3.
-    found = discrete_mutual_information([[0.0], [1.0], [2.0], [9.0]], [0, 0, 0, 1], transform="none")
+    found = pair_mutual_information(np.array([[[0.0, 1.0, 2.0, 9.0]]]), np.array([[0, 0, 0, 1]]), transform="none")
     assert found == pytest.approx(0.25, abs=1e-12)
 
 
@@ -325,19 +326,21 @@ def test_every_kind_of_output_is_labelled_and_repeats_by_the_generator(kind, sha
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"x": [[0.0], [np.nan], [1.0]]}, "x: wanted finite numbers, got 1"),
-        ({"x": [0.0, 1.0, 2.0]}, "x: wanted axes"),
-        ({"x": [["a"], ["b"], ["c"]]}, "x: wanted numbers"),
-        ({"labels": [0, 1]}, r"labels: wanted shape \(3\), got \(2,\)"),
-        ({"labels": [0.5, 1, 1]}, "labels: wanted integers"),
-        ({"x": [[0.0]], "labels": [0]}, "at least 2 samples"),
+        ({"x": [[0.0], [np.nan], [1.0], [2.0]]}, "x: wanted finite numbers, got 1"),
+        ({"x": [0.0, 1.0, 2.0, 3.0]}, "x: wanted axes"),
+        ({"x": [["a"], ["b"], ["c"], ["d"]]}, "x: wanted numbers"),
+        ({"labels": [0, 1]}, r"labels: wanted shape \(4\), got \(2,\)"),
+        ({"labels": [0.5, 1, 1, 0]}, "labels: wanted integers"),
+        ({"x": [[0.0]], "labels": [0]}, "at least two labels with two samples each, got 0"),
+        ({"labels": [1, 1, 1, 1]}, "labels: wanted at least two labels with two samples each, got 1"),
+        ({"labels": [0, 1, 1, 2]}, "labels: wanted at least two labels with two samples each, got 1"),
         ({"neighbours": 0}, "neighbours: wanted a whole number from 1, got 0"),
         ({"queries": 0}, "queries: wanted a whole number"),
         ({"transform": "ranks"}, "did you mean 'rank'"),
     ],
 )
 def test_bad_arguments_are_refused_in_a_sentence(change, words):
-    arguments = {"x": [[0.0], [1.0], [2.0]], "labels": [0, 1, 1]} | change
+    arguments = {"x": [[0.0], [1.0], [2.0], [3.0]], "labels": [0, 1, 1, 0]} | change
     with pytest.raises(MooFsError, match=words):
         discrete_mutual_information(arguments.pop("x"), arguments.pop("labels"), **arguments)
 
