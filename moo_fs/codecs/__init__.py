@@ -15,6 +15,16 @@ BUILTIN = {
         "asymmetric numeral systems with the fit part's tables, within a byte of the entropy",
         {"stream": True},
     ),
+    "png": (
+        "moo_fs.codecs.pictures:Png",
+        "the symbols as one grey picture, PNG: the naive anchor",
+        {"stream": True},
+    ),
+    "hevc": (
+        "moo_fs.codecs.pictures:Hevc",
+        "the symbols as one grey picture, lossless HEVC intra (x265 by PyAV, extra hevc)",
+        {"stream": True},
+    ),
 }
 
 

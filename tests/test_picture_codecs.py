@@ -1,0 +1,99 @@
+"""Codecs for pictures: the mosaic by its definition, and what a foreign or careless picture must not do."""
+
+import io
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from moo_fs import MooFsError
+from moo_fs.codecs.mosaic import grid, mosaic, size, tiles_of
+from moo_fs.codecs.pictures import Hevc, Png
+from moo_fs.coding.quantiser import fit_tables
+
+
+def cells_of(bits, side=8):
+    maps = np.random.default_rng(0).random((6, len(bits), side, side)).astype(np.float32)
+    return fit_tables(maps).select(np.array(bits)), maps
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 16, 17])
+@pytest.mark.parametrize("least", [1, 16])
+def test_tiles_lie_row_by_row_and_come_back(count, least):
+    tiles = np.random.default_rng(count).integers(0, 256, (count, 3, 5)).astype(np.uint8)
+    picture, (rows, columns) = mosaic(tiles, least=least), grid(count)
+    assert picture.shape == size(tiles.shape, least=least)
+    assert rows * columns >= count > (rows - 1) * columns
+    for at, tile in enumerate(tiles):
+        row, column = divmod(at, columns)
+        np.testing.assert_array_equal(picture[3 * row : 3 * row + 3, 5 * column : 5 * column + 5], tile)
+    np.testing.assert_array_equal(tiles_of(picture, tiles.shape), tiles)
+    assert picture.sum() == tiles.sum()
+
+
+@pytest.mark.parametrize("codec", [Png, Hevc])
+def test_all_256_levels_of_grey_survive(codec):
+    cells, _ = cells_of([8, 8], side=16)
+    ladder = np.tile(np.arange(256, dtype=np.uint8).reshape(16, 16), (2, 1, 1))
+    coder = codec(cells)
+    np.testing.assert_array_equal(coder.decode(coder.encode(ladder), ladder.shape), ladder)
+
+
+def test_no_text_about_settings_is_sent():
+    cells, maps = cells_of([1, 0, 2])
+    code = Hevc(cells).encode(cells.symbols(maps)[0])
+    assert b"x265" not in code
+    assert len(code) < 300
+
+
+@pytest.mark.parametrize("codec", [Png, Hevc])
+@pytest.mark.parametrize("code", [b"", b"\0" * 40, b"not a picture at all", bytes(range(256))])
+def test_foreign_bytes_are_refused(codec, code):
+    cells, _ = cells_of([1, 0, 2])
+    with pytest.raises(MooFsError, match="the code is damaged"):
+        codec(cells).decode(code, (3, 8, 8))
+
+
+def test_a_picture_of_another_size_mode_or_with_pixels_beyond_its_tiles_is_refused():
+    cells, maps = cells_of([1, 1, 1])
+    coder, symbols = Png(cells), cells.symbols(maps)[0]
+
+    def png(array, mode="L"):
+        content = io.BytesIO()
+        Image.fromarray(array).convert(mode).save(content, format="PNG")
+        return content.getvalue()
+
+    picture = mosaic(symbols)
+    np.testing.assert_array_equal(coder.decode(png(picture), symbols.shape), symbols)
+    beyond = picture.copy()
+    beyond[-1, -1] = 1
+    for code, told in (
+        (png(picture[:8]), "wanted a grey picture of"),
+        (png(picture, "RGB"), "wanted a grey picture of"),
+        (png(beyond), "something lies beyond its tiles"),
+    ):
+        with pytest.raises(MooFsError, match=told):
+            coder.decode(code, symbols.shape)
+    with pytest.raises(MooFsError, match="wanted 0 to 1 in channel 0, got 2"):
+        coder.decode(png(mosaic(np.full((3, 8, 8), 2, np.uint8))), (3, 8, 8))
+
+
+@pytest.mark.parametrize("side", [4_000, 60_000])
+def test_a_small_file_that_says_it_is_huge_is_refused_before_it_is_unpacked(side):
+    def chunk(name, content):
+        return len(content).to_bytes(4, "big") + name + content + zlib.crc32(name + content).to_bytes(4, "big")
+
+    header = side.to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])
+    code = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    cells, _ = cells_of([1, 0, 2])
+    with pytest.raises(MooFsError, match="the code is damaged"):
+        Png(cells).decode(code, (3, 8, 8))
+
+
+def test_without_pyav_the_sentence_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    cells, _ = cells_of([1])
+    with pytest.raises(MooFsError, match=r"codec 'hevc': needs PyAV; install the extra: pip install 'moo-fs\[hevc\]'"):
+        Hevc(cells)
