@@ -14,11 +14,16 @@ from scipy import stats
 from moo_fs.contracts import Floats, float_array
 
 LEVEL = 0.95
+# No interval where resamples of so few channels are mostly copies, or more of them than this have no order at all.
+FEWEST, MOST_UNDEFINED = 8, 0.05
 REPLICATES = 2000
 
 
 class Agreement(NamedTuple):
-    """A coefficient with the ends of its 95 % percentile interval; NaN where a side is constant."""
+    """A coefficient with the ends of its 95 % percentile interval.
+
+    All NaN where a side is constant; ends NaN below 8 channels, or where over 5 % of the resamples have no order.
+    """
 
     value: float
     low: float
@@ -38,7 +43,7 @@ def rank_correlation(
     copies = _copies(len(a), rng, replicates)
     one, other = (copies @ ((x[None] > x[:, None]) + 0.5 * (x[None] == x[:, None])) for x in (a, b))
     value = float(stats.spearmanr(a, b).statistic)
-    return Agreement(value, *_interval(_weighted_correlation(one, other, copies)))
+    return Agreement(value, *_interval(_weighted_correlation(one, other, copies), len(a)))
 
 
 def concordance(first: Floats, second: Floats, rng: np.random.Generator, replicates: int = REPLICATES) -> Agreement:
@@ -53,7 +58,7 @@ def concordance(first: Floats, second: Floats, rng: np.random.Generator, replica
     one, other = (np.sign(x[:, None] - x[None]) for x in (a, b))
     together, norms = _form(copies, one * other), _form(copies, one**2) * _form(copies, other**2)
     found = np.divide(together, np.sqrt(norms), out=np.full(len(copies), np.nan), where=norms > 0)
-    return Agreement(float(stats.kendalltau(a, b).statistic), *_interval(found))
+    return Agreement(float(stats.kendalltau(a, b).statistic), *_interval(found, len(a)))
 
 
 def top_quarter(first: Floats, second: Floats, rng: np.random.Generator, replicates: int = REPLICATES) -> Agreement:
@@ -65,7 +70,7 @@ def top_quarter(first: Floats, second: Floats, rng: np.random.Generator, replica
     if _constant(a, b):
         return Agreement(np.nan, np.nan, np.nan)
     drawn = rng.integers(len(a), size=(replicates, len(a)))
-    return Agreement(float(_shared(a[None], b[None])[0]), *_interval(_shared(a[drawn], b[drawn])))
+    return Agreement(float(_shared(a[None], b[None])[0]), *_interval(_shared(a[drawn], b[drawn]), len(a)))
 
 
 def _shared(first: Floats, second: Floats) -> Floats:
@@ -97,9 +102,9 @@ def _weighted_correlation(first: Floats, second: Floats, weights: Floats) -> Flo
     return np.asarray(np.divide(together, np.sqrt(norms), out=np.full(len(weights), np.nan), where=norms > 0))
 
 
-def _interval(found: Floats) -> tuple[float, float]:
+def _interval(found: Floats, channels: int) -> tuple[float, float]:
     kept = found[np.isfinite(found)]
-    if not len(kept):
+    if channels < FEWEST or len(kept) < (1 - MOST_UNDEFINED) * len(found):
         return np.nan, np.nan
     low, high = np.quantile(kept, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

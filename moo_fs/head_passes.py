@@ -67,7 +67,7 @@ class HeadRunner:
     def ablate(self, features: Tensor, targets: Mapping[str, Tensor]) -> Callable[[str, Any], Tensor]:
         """`(task, dropped (channel,) bool) -> loss (sample,)` with the dropped channels at their means.
 
-        A third argument `images` asks for the first so many images only.
+        A third argument `images` asks for so many of the images only, spread evenly.
         """
         means = self.means.to(features).reshape(1, -1, 1, 1)
 
@@ -77,7 +77,7 @@ class HeadRunner:
                 raise MooFsError(f"ablate: wanted dropped of shape ({features.shape[1]},), got {tuple(mask.shape)}")
             filled = mask.to(features.device).reshape(1, -1, 1, 1)
             return self._losses(
-                task, "ablate", features[:images], targets, lambda maps: torch.where(filled, means, maps)
+                task, "ablate", features, targets, lambda maps: torch.where(filled, means, maps), images
             )
 
         return loss
@@ -87,7 +87,7 @@ class HeadRunner:
     ) -> Callable[[str, Any], Tensor]:
         """`(task, bits (channel,)) -> loss (sample,)` with channels as decoded at their depth; -1 = untouched.
 
-        A third argument `images` asks for the first so many images only.
+        A third argument `images` asks for so many of the images only, spread evenly.
         """
 
         def loss(task: str, bits: Any, images: int | None = None) -> Tensor:
@@ -103,7 +103,7 @@ class HeadRunner:
                     changed[:, sent] = torch.from_numpy(cells.dequantise(maps[:, sent].cpu().numpy())).to(maps)
                 return changed
 
-            return self._losses(task, "at_depths", features[:images], targets, received)
+            return self._losses(task, "at_depths", features, targets, received, images)
 
         return loss
 
@@ -114,12 +114,15 @@ class HeadRunner:
         features: Tensor,
         targets: Mapping[str, Tensor],
         change: Callable[[Tensor], Tensor],
+        images: int | None,
     ) -> Tensor:
         """Loss (sample,) of one task on changed features, in batches."""
         known, parts = self._task(task, caller), []
-        for at in range(0, len(features), BATCH):
-            output = self.forward(change(features[at : at + BATCH]), known)
-            parts.append(loss_of_images(known, output, targets[task][at : at + len(output)]))
+        chosen = spread_evenly(len(features), images)
+        for at in range(0, len(chosen), BATCH):
+            index = chosen[at : at + BATCH]
+            output = self.forward(change(features[index]), known)
+            parts.append(loss_of_images(known, output, targets[task][index]))
         return torch.cat(parts)
 
     def _task(self, name: str, caller: str) -> Task:
@@ -127,6 +130,17 @@ class HeadRunner:
         if name not in tasks:
             raise MooFsError(f"{caller}: no task '{name}'{did_you_mean(name, tasks)}")
         return tasks[name]
+
+
+def spread_evenly(count: int, wanted: int | None) -> Tensor:
+    """Indices of `wanted` of so many images, spread over all: they may lie in an order that means something.
+
+    >>> spread_evenly(10, 4).tolist()
+    [1, 3, 6, 8]
+    """
+    if wanted is None or wanted >= count:
+        return torch.arange(count)
+    return ((torch.arange(wanted) + 0.5) * count / wanted).long()
 
 
 def _device(head: nn.Module, features: Tensor) -> torch.device:

@@ -53,6 +53,7 @@ def pairwise_mutual_information(
     *,
     variance_per_dimension: float = 0.2,
     permutations: int = 2,
+    shuffled: ArrayLike | None = None,
     rng: np.random.Generator,
 ) -> PairwiseInformation:
     """Mutual information (channel, task) in nats of `points` (channel, dimension, pair) and `labels` (task, pair).
@@ -68,6 +69,8 @@ def pairwise_mutual_information(
         labels: integers; their names do not matter.
         variance_per_dimension: v / d, d counting constant dimensions too, in units of a standardised dimension.
         permutations: permuted labellings, from 1; the same for every channel and task.
+        shuffled: labels (permutation, task, pair) that say nothing, in the place of permuted pairs: pairs that are
+            not independent of one another, such as patches of one image, want another null than that.
         rng: draws the permutations.
 
     Raises:
@@ -78,16 +81,20 @@ def pairwise_mutual_information(
     if array.shape[2] != coded.shape[1]:
         raise MooFsError(f"labels: wanted {array.shape[2]} a task, one a pair, got {coded.shape[1]}")
     _check_options(variance_per_dimension, permutations)
-    shuffles = [rng.permutation(coded.shape[1]) for _ in range(permutations)]
-    labellings = group(np.concatenate([coded, *(coded[:, shuffle] for shuffle in shuffles)]))
+    if shuffled is None:
+        nulls = [coded[:, rng.permutation(coded.shape[1])] for _ in range(permutations)]
+    else:
+        nulls = [_checked_labels(one) for one in np.asarray(shuffled)]
+        permutations = len(nulls)
+    labellings = group(np.concatenate([coded, *nulls]))
     width = np.sqrt(2 * variance_per_dimension * array.shape[1])
     members = np.argsort(labellings.codes, axis=1, kind="stable").astype(np.int32)
     means = np.stack([_means(_standardised(channel) / width, labellings, members) for channel in array])
     tasks = len(coded)
     estimates = means[:, :, 0].reshape(len(array), 1 + permutations, tasks)
-    raw, shuffled = estimates[:, 0], estimates[:, 1:]
-    spread = shuffled.std(axis=1, ddof=1) if permutations > 1 else np.full(raw.shape, np.nan)
-    null = shuffled.mean(axis=1)
+    raw, of_nulls = estimates[:, 0], estimates[:, 1:]
+    spread = of_nulls.std(axis=1, ddof=1) if permutations > 1 else np.full(raw.shape, np.nan)
+    null = of_nulls.mean(axis=1)
     return PairwiseInformation(raw - null, raw, null, spread, means[:, :tasks, 1])
 
 

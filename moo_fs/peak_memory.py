@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import os
 import sys
 import threading
@@ -24,11 +27,13 @@ class Peak:
 
 @contextmanager
 def peak_memory() -> Iterator[Peak]:
-    """The peak of the process's resident memory inside, above its start.
+    """The peak of the process's resident memory inside, above its start; memory of a GPU is not counted.
 
-    Where the system does not tell the present size, it is what the process's own high-water mark rose by: 0 where an
-    earlier peak was higher.
+    What the process holds already, freed or not, is no growth: the allocator is asked to give it back first. Where the
+    system does not tell the present size, it is what the process's own high-water mark rose by: 0 where an earlier
+    peak was higher.
     """
+    _give_back()
     peak, start, done = Peak(), _resident(), threading.Event()
 
     def look() -> None:
@@ -43,6 +48,13 @@ def peak_memory() -> Iterator[Peak]:
         done.set()
         watcher.join()
         peak.megabytes = max(peak.megabytes, (_resident() - start) / MEGABYTE)
+
+
+def _give_back() -> None:
+    """Freed memory returns to the system, where the C library can do that."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _resident() -> int:

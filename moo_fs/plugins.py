@@ -86,6 +86,23 @@ def resolve(table: Mapping[str, Any], *, kind: str, key: str, folder: Path) -> P
     return spec
 
 
+def parse(text: str, *, kind: str, key: str, folder: Path) -> PluginSpec:
+    """The plug-in behind "name" or "name[option=value,...]", as labels have it; a value is JSON, or else a word."""
+    name, bracket, inside = text.partition("[")
+    if bracket and not inside.endswith("]"):
+        raise MooFsError(f"{key}: wanted name[option=value,...], got '{text}'")
+    options: dict[str, Any] = {}
+    for part in filter(None, inside.removesuffix("]").split(",")):
+        option, equals, value = part.partition("=")
+        if not equals:
+            raise MooFsError(f"{key}: wanted name[option=value,...], got '{text}'")
+        try:
+            options[option.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            options[option.strip()] = value.strip()
+    return resolve({**options, "name": name}, kind=kind, key=key, folder=folder)
+
+
 def _own_name(reference: str, kind: str, folder: Path) -> str:
     """The name that a user's plug-in goes by; refused if something else has it."""
     plugin = registry.from_file(reference, folder=folder, kind=kind)

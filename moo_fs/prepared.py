@@ -13,6 +13,7 @@ import torch
 from moo_fs import model_checks
 from moo_fs.coding.quantiser import fit_tables, step_ladder, uniform_step
 from moo_fs.contracts import MAX_BITS, Bits, Floats, MooFsError
+from moo_fs.edge_layers import MakingLayer, making_layer
 from moo_fs.engine import Engine
 from moo_fs.evaluator import AnalyticEvaluator, Evaluator, NetworkEvaluator, Outcome
 from moo_fs.folding import exact
@@ -75,14 +76,17 @@ class Prepared:
     def source(self) -> Source:
         """What scores are computed from: the fit part."""
         features, targets = self._part("fit")
+        network = not isinstance(self.model, AnalyticModel)
+        layer = making_layer(self.model.edge, self.channels) if isinstance(self.model, SplitModel) else MakingLayer()
         return Source(
             heads=self.model.heads,
             tasks=self.tasks,
             features=features,
             targets=targets,
             means=features.mean((0, 2, 3)),
-            **({} if isinstance(self.model, AnalyticModel) else _of_the_edge(self.model.edge, self.channels)),
-            tables=None if isinstance(self.model, AnalyticModel) else self.tables,
+            weights=layer.weights,
+            scale=layer.scale,
+            tables=self.tables if network else None,
         )
 
     def space(self, scores: Floats | None, objectives: tuple[str, ...] | None = None) -> Space:
@@ -184,17 +188,3 @@ def _pairs(model: SplitModel, part: Part) -> Iterable[Pair]:
             f"subject '{model.name}': data('{part}'): wanted (images, {{task: targets}}) or batches of such pairs, "
             f"got {type(error).__name__}: {error}"
         ) from error
-
-
-def _of_the_edge(edge: torch.nn.Module, channels: int) -> dict[str, torch.Tensor | None]:
-    """`weights` of the last layer that makes the channels, `scale` of a batch normalisation after it, or None."""
-    found: dict[str, torch.Tensor | None] = {"weights": None, "scale": None}
-    for module in edge.modules():
-        weight = getattr(module, "weight", None)
-        if not isinstance(weight, torch.Tensor) or len(weight) != channels:
-            continue
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            found["scale"] = weight.detach().cpu()
-        elif weight.ndim >= 2:
-            found = {"weights": weight.detach().cpu(), "scale": None}
-    return found

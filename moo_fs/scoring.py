@@ -18,6 +18,7 @@ from moo_fs.contracts import Floats, MooFsError, did_you_mean
 from moo_fs.folding import exact
 from moo_fs.head_passes import BATCH, HeadRunner, evaluating
 from moo_fs.registry import Measure, options_of
+from moo_fs.reported import check_scores, checked_report, numbers
 from moo_fs.seeds import stream
 from moo_fs.split import Batch, Report
 from moo_fs.tasks import Task
@@ -35,7 +36,7 @@ class Scores:
         seconds: wall-clock time, collecting included.
         head_passes: images x passes of all heads: one head alone counts 1 / tasks, a gradient 3 forward passes.
         samples: images of the fit part that were used.
-        details: what the measure reports beside its scores, by name (see `moo_fs.split.Report`).
+        details: name -> (axes, numbers) that the measure reports beside its scores (see `moo_fs.split.Report`).
         doubts: sentences of the measure on why its scores may not be believed.
     """
 
@@ -45,7 +46,7 @@ class Scores:
     head_passes: float
     samples: int
     spread: Floats | None = None
-    details: Mapping[str, Floats] = field(default_factory=dict)
+    details: Mapping[str, tuple[str, Floats]] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
 
 
@@ -106,7 +107,7 @@ def score(
         report.null,
         time.perf_counter() - start,
         runner.passes,
-        len(drawn),
+        len(drawn) if report.samples is None else report.samples,
         report.spread,
         report.details,
         report.doubts,
@@ -188,42 +189,14 @@ def _averaged(measure: Measure, batches: Iterator[Batch], options: dict[str, Any
 
 def _called(measure: Measure, batch: Batch, options: dict[str, Any]) -> Report:
     """What the measure says of one batch: checked scores (channel, task), and what is reported with them."""
-    channels, tasks = batch.features.shape[1], len(batch.tasks)
-    if measure.per_task:
-        columns = [_array(measure, measure.function(batch, task.name, **options)) for task in batch.tasks]
-        for task, column in zip(batch.tasks, columns, strict=True):
-            _check_result(measure, column, (channels,), f" for task '{task.name}'")
-        return Report(np.stack(columns, axis=1))
-    found = measure.function(batch, **options)
-    report = found if isinstance(found, Report) else Report(found)
-    if isinstance(found, Report) and not measure.whole:
-        raise MooFsError(f"measure '{measure.name}': a Report is of everything drawn; register it with whole=True")
-    values = _array(measure, report.values)
-    _check_result(measure, values, (channels, tasks) if values.ndim == 2 else (channels,), "")
-    if values.ndim == 1:
-        values = np.repeat(values[:, None], tasks, axis=1)
-    null, spread = (None if one is None else _array(measure, one) for one in (report.null, report.spread))
-    details = {name: _array(measure, value) for name, value in report.details.items()}
-    return Report(values, null, spread, details, tuple(report.doubts))
-
-
-def _array(measure: Measure, values: Any) -> Floats:
-    try:
-        return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise MooFsError(
-            f"measure '{measure.name}': wanted a tensor of scores (channel,), got {type(values).__name__}"
-        ) from error
-
-
-def _check_result(measure: Measure, values: Floats, shape: tuple[int, ...], where: str) -> None:
-    if values.shape != shape:
-        raise MooFsError(f"measure '{measure.name}': wanted scores of shape {shape}{where}, got {values.shape}")
-    if not np.isfinite(values).all():
-        channel = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise MooFsError(
-            f"measure '{measure.name}': wanted finite scores{where}, got {values[channel]} for channel {channel}"
-        )
+    if not measure.per_task:
+        return checked_report(measure.name, measure.function(batch, **options), batch, whole=measure.whole)
+    columns = []
+    for task in batch.tasks:
+        column = numbers(measure.name, measure.function(batch, task.name, **options))
+        check_scores(measure.name, column, (batch.features.shape[1],), f" for task '{task.name}'")
+        columns.append(column)
+    return Report(np.stack(columns, axis=1))
 
 
 def _check_options(measure: Measure, options: Mapping[str, Any]) -> None:

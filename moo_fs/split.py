@@ -13,6 +13,7 @@ from moo_fs.tasks import Task
 
 Part = Literal["fit", "search", "test"]
 PARTS: tuple[Part, ...] = ("fit", "search", "test")
+AXES = ("channel", "depth", "task")
 Pair = tuple[torch.Tensor, Mapping[str, torch.Tensor]]
 
 
@@ -45,7 +46,8 @@ class Batch:
     means over the fit part; `at_depths(task, bits)` -> the same loss with channels at depths `bits` (channel,) 0 to 8,
     -1 = left untouched, and `errors` (channel, 9) their squared errors over the variance; `run(task, features)` -> the
     task's output for other features of the same shape; `weights` (channel, ...) of the layer that makes the channels;
-    `scale` (channel,) of the batch normalisation after it. `ablate` and `at_depths` take `images=n`: the first n only.
+    `scale` (channel,) of the batch normalisation after it. `ablate` and `at_depths` take `images=n`: so many
+    of the images only, spread evenly.
     """
 
     features: torch.Tensor
@@ -67,13 +69,15 @@ class Report:
 
     Attributes:
         values: (channel,) or (channel, task), higher = matters more.
-        null: (task,), mean score under permuted labels; `spread` (task,), its standard deviation.
-        details: name -> a number, (task,), (channel, task) or a table of more axes that begin with the channel.
+        null: (task,), mean score under permuted labels; `spread` (task,), its deviation over channels and permutations.
+        details: name -> (axes, numbers), axes being words of `AXES`: ("", 3000), ("task", ...), ("channel task", ...).
         doubts: sentences, each a reason not to believe the scores.
+        samples: images that were looked at, if not all of the batch.
     """
 
     values: Any
     null: Any | None = None
     spread: Any | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    samples: int | None = None

@@ -11,9 +11,10 @@ from moo_fs.numerals import correlation
 from moo_fs.report import embedded, seal
 from moo_fs.tables import Table, write_tables
 from moo_fs.tables.trust import trust_tables
+from moo_fs.trust import DEPTHS
 from moo_fs.trust_archive import Trust, load
 
-MEASURE = "mutual-information"
+MEASURE, LEADERS = "mutual-information", 3
 
 
 def write_trust_report(folder: Path) -> list[Path]:
@@ -38,8 +39,8 @@ def trust_page(trust: Trust, tables: dict[str, Table], figures: Iterable[str]) -
         f"<!-- made from {trust.archive_hash} -->",
         f"# How far to believe scores on {about['subject']}",
         f"{len(trust.measures)} measures on {about['channels']} channels and {len(trust.tasks)} tasks "
-        f"({', '.join(trust.tasks)}); scored on {images['scored']} images of the fit part, and again on "
-        f"{images['other half']} others; damage on {images['test']} test images; backend {about['backend']}.",
+        f"({', '.join(trust.tasks)}); scored on {images['scored']} of {images['fit']} images of the fit part, and "
+        f"again on the others; damage on {images['test']} test images; backend {about['backend']}.",
         "## What it shows",
         "\n".join(f"* {line}" for line in findings(trust)),
         *embedded(tables, pictures, ["trust"], ["trust"], CAPTIONS),
@@ -56,22 +57,20 @@ def trust_page(trust: Trust, tables: dict[str, Table], figures: Iterable[str]) -
 def findings(trust: Trust) -> list[str]:
     """What the agreements say, sentence by sentence: who leads, where mutual information stands."""
     lines = []
-    for setting, rows in trust.agreements.groupby("setting", sort=False):
-        order, means = trust.ranked(str(setting)), rows.groupby("measure")["spearman"].mean()
-        best = ", ".join(f"`{name}` ({correlation(means[name])})" for name in order[:3])
+    for setting in DEPTHS:
+        means = trust.means(setting)
+        best = ", ".join(f"`{name}` ({correlation(rho)})" for name, rho in means.head(LEADERS).items())
         lines.append(f"Other channels at {setting}: largest mean rank correlation with damage: {best}.")
-        if MEASURE in order:
-            mine = rows[rows["measure"] == MEASURE]
+        if MEASURE in means.index:
+            rows = trust.agreements[trust.agreements["setting"] == setting].set_index("measure")
             each = ", ".join(
                 f"{row['task']} {correlation(row['spearman'])} "
                 f"({correlation(row['spearman_low'])} to {correlation(row['spearman_high'])})"
-                for row in mine.to_dict("records")
+                for row in rows.loc[[MEASURE]].to_dict("records")
             )
-            place = f"number {order.index(MEASURE) + 1} of {len(order)}"
+            place = f"number {list(means.index).index(MEASURE) + 1} of {len(means)}"
             lines.append(f"Other channels at {setting}: `{MEASURE}` is {place}: {each}.")
-    chance = trust.all_doubts[trust.all_doubts["doubt"].str.contains("no better than chance")]["measure"]
-    none = [name for name in trust.measures if (chance == name).sum() == len(trust.tasks)]
-    if none:
-        names = ", ".join(f"`{name}`" for name in none)
+    if trust.always_by_chance:
+        names = ", ".join(f"`{name}`" for name in trust.always_by_chance)
         lines.append(f"No better than chance in any task and setting: {names}.")
     return lines

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from moo_fs import MooFsError, measures, registry
+from moo_fs.coding.quantiser import fit_tables
 from moo_fs.decoding import from_order
 from moo_fs.scoring import Source, draw, score
 from moo_fs.split import Batch
@@ -112,8 +113,8 @@ def test_sensitivity_at_1_bit_is_the_loss_of_that_bit_while_the_others_have_thei
 
 def test_a_distortion_table_holds_the_loss_of_every_depth_and_its_slope_over_the_error(source):
     found = scored("distortion-table", source)
-    table = found.details["distortions"][:, :, COLUMN["depth"]]
-    assert found.details["distortions"].shape == (planted.CHANNELS, 9, len(planted.TASKS))
+    table = found.details["distortions"][1][:, :, COLUMN["depth"]]
+    assert found.details["distortions"][1].shape == (planted.CHANNELS, 9, len(planted.TASKS))
     np.testing.assert_allclose(table[:, 0], scored("sensitivity", source).values[:, COLUMN["depth"]], atol=1e-4)
     error = source.tables.error
     slopes = [np.linalg.lstsq(error[c][:, None], table[c], rcond=None)[0][0] for c in range(planted.CHANNELS)]
@@ -133,7 +134,7 @@ def test_shapley_values_add_up_to_all_that_there_is_to_lose(source):
         lost = batches[0].ablate(task.name, everything).mean() - batches[0].ablate(task.name, ~everything).mean()
         assert found.values[:, column].sum() == pytest.approx(float(lost), rel=1e-4)
     assert len(index) == found.samples
-    assert found.details["error"].shape == (planted.CHANNELS, len(planted.TASKS))
+    assert found.details["error"][1].shape == (planted.CHANNELS, len(planted.TASKS))
 
 
 def test_shapley_values_of_independent_channels_are_their_shares_of_the_variance():
@@ -142,7 +143,7 @@ def test_shapley_values_of_independent_channels_are_their_shares_of_the_variance
     alone = scored("sensitivity", source).values[:, 0]
     # Uncorrelated errors add up, so that every order gives a channel nearly what leave-one-out does.
     np.testing.assert_allclose(found.values[:, 0], alone, atol=0.25)
-    assert (found.details["error"] < 0.25).all()
+    assert (found.details["error"][1] < 0.25).all()
 
 
 # Orders
@@ -166,7 +167,7 @@ def test_a_copy_of_the_best_channel_is_not_second_in_the_conditional_order():
 def test_labels_may_be_the_target_of_the_conditional_order(source):
     found = scored("conditional-mutual-information", source, target="labels")
     assert found.values[:, COLUMN["segmentation"]].argmax() == planted.DECISIVE["segmentation"]
-    assert found.details["determined"].shape == (len(planted.TASKS),)
+    assert found.details["determined"][1].shape == (len(planted.TASKS),)
     with pytest.raises(MooFsError, match="no target 'label'; did you mean 'labels'"):
         scored("conditional-mutual-information", source, target="label")
 
@@ -191,9 +192,9 @@ def test_scores_of_an_order_fall_from_one_by_equal_steps():
 
 def test_information_measures_report_what_their_estimates_rest_on(source):
     found = scored("mutual-information", source, permutations=2)
-    assert found.details["samples"] == 320
-    assert (found.details["share_of_entropy"] <= 1).all()
-    assert found.details["tied"][planted.DEAD] == 1
+    assert found.details["pairs"][1] == 320
+    assert (found.details["share_of_entropy"][1] <= 1).all()
+    assert found.details["tied"][1][planted.DEAD] == 1
     assert found.spread.shape == found.null.shape == (len(planted.TASKS),)
     assert (found.spread > 0).all()
 
@@ -211,5 +212,77 @@ def test_channels_whose_points_see_only_themselves_are_refused_by_the_pairwise_e
     measure = registry.measures.load("mutual-information-kde")
     report = measure(batch, rng=np.random.default_rng(0), patch=6, clusters=8)
     assert report.values[0, 0] == 0
-    assert report.details["self_share"][0, 0] > 0.5
+    assert report.details["self_share"][1][0, 0] > 0.5
     assert any("are refused" in doubt for doubt in report.doubts)
+
+
+def smooth_in_images(images=60):
+    """Features and outputs that know nothing of each other, and are alike within an image."""
+    draws = torch.Generator().manual_seed(4)
+    features = torch.randn(images, 3, 1, 1, generator=draws) + 0.1 * torch.randn(images, 3, 8, 8, generator=draws)
+    output = torch.randn(images, 1, 1, generator=draws) + 0.1 * torch.randn(images, 8, 8, generator=draws)
+    return Batch(features, tasks=(Task("depth", kind="values"),), outputs={"depth": output})
+
+
+def test_a_null_of_whole_images_sees_that_smooth_channels_only_seem_to_tell_something():
+    batch = smooth_in_images()
+    ross = registry.measures.load("mutual-information")(batch, rng=np.random.default_rng(0), permutations=20)
+    assert ross.values.min() > 0.2  # which is not information: patches of one image are no independent samples
+    assert (np.abs(ross.values - ross.null) < 4 * ross.spread).all()
+    assert any("lie above the null" in doubt for doubt in ross.doubts)
+    pairwise = registry.measures.load("mutual-information-kde")(batch, rng=np.random.default_rng(0), permutations=6)
+    assert (np.abs(pairwise.values) < 4 * pairwise.spread).all()
+
+
+def test_asking_for_a_null_moves_no_score(source):
+    one = scored("mutual-information", source, queries=100)
+    other = scored("mutual-information", source, queries=100, permutations=2)
+    np.testing.assert_array_equal(one.values, other.values)
+
+
+def test_an_output_that_says_nothing_scores_nothing_with_a_doubt_and_spares_the_other_tasks():
+    features = torch.randn(40, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    tasks = (Task("same", kind="values"), Task("one", kind="values"))
+    outputs = {"same": torch.ones(40, 4, 4), "one": features[:, 1]}
+    batch = Batch(features, tasks=tasks, outputs=outputs, targets=outputs)
+    for name in ("mutual-information", "mutual-information-kde", "conditional-mutual-information"):
+        report = registry.measures.load(name)(batch, rng=np.random.default_rng(0))
+        assert (report.values[:, 0] == 0).all()
+        assert report.values[:, 1].argmax() == 1
+        assert any(doubt.startswith("same: ") for doubt in report.doubts)
+
+
+def test_a_part_of_the_images_stands_for_all_of_them_though_they_lie_in_an_order():
+    # Channel 1 matters only in the second half of the images.
+    draws = torch.Generator().manual_seed(0)
+    features = torch.randn(64, 3, 4, 4, generator=draws)
+    features[:32, 1] = 0.0
+    head = nn.Conv2d(3, 1, 1, bias=False)
+    with torch.no_grad():
+        head.weight[0, :, 0, 0] = torch.tensor([0.3, 1.0, 0.0])
+        target = head(features)
+    tasks = [Task("sum", loss=lambda output, target: (output - target).square().mean((1, 2, 3)))]
+    tables = fit_tables(features.numpy())
+    ordered = Source({"sum": head}, tasks, features, {"sum": target}, features.mean((0, 2, 3)), tables=tables)
+    for name in ("shapley", "distortion-table"):
+        found = scored(name, ordered, images=8)
+        assert found.values[:, 0].argmax() == 1
+        assert found.samples == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("mutual-information", {"patch": "2"}, "wanted patch as a whole number, got '2'"),
+        ("mutual-information", {"permutations": 1.5}, "wanted permutations of 0 or more, got 1.5"),
+        ("mutual-information-kde", {"permutations": 1}, "wanted permutations of 2 or more, got 1"),
+        ("mutual-information", {"pairs": 100.0}, "wanted pairs as a whole number"),
+        ("shapley", {"orders": 5}, "wanted orders to be an even number from 4, got 5"),
+        ("distortion-table", {"images": 0}, "wanted images of 1 or more, got 0"),
+        ("noise-sensitivity", {"noise": -1.0}, "wanted noise above 0, got -1"),
+        ("sensitivity-1-bit", {"others": 9}, "wanted others from 1 to 8, got 9"),
+    ],
+)
+def test_options_out_of_range_are_refused_by_the_measures_name(name, options, words, source):
+    with pytest.raises(MooFsError, match=f"measure '{name}': .*{words}"):
+        scored(name, source, **options)

@@ -51,7 +51,7 @@ def test_scores_are_finite_with_one_row_a_channel_and_one_column_a_task(name, fo
     assert np.isfinite(found[name].values).all()
     assert found[name].samples == 20
     assert (found[name].null is not None) == (name in WITH_NULL)
-    assert all(np.isfinite(value).all() for value in found[name].details.values())
+    assert all(np.isfinite(values).all() for _, values in found[name].details.values())
 
 
 @pytest.mark.parametrize("name", NAMES)

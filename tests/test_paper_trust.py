@@ -7,7 +7,7 @@ from paper_project import STUDY, copied, declare, generated, write_project
 
 from moo_fs.paper.checking import check_paper
 from moo_fs.paper.writing import write_paper
-from moo_fs.trust_archive import Trust, load, save
+from moo_fs.trust_archive import COLUMNS, Trust, load, save
 from moo_fs.trust_report import write_trust_report
 
 TASKS = ("a", "b")
@@ -33,14 +33,22 @@ def judged(rng) -> Trust:
             ]
         )
 
-    costs = {"null": np.nan, "spread": np.nan, "stability": 0.9, "seconds": 0.1, "head_passes": 8.0}
+    costs = {
+        "null": np.nan,
+        "spread": np.nan,
+        "stability": 0.9,
+        "stability_low": 0.9,
+        "stability_high": 0.9,
+        "seconds": 0.1,
+        "head_passes": 8.0,
+    }
     whole = {"evaluations": 0.5, "megabytes": 3.0, "samples": 32}
     return Trust(
         about={
             "subject": "made-up",
             "tasks": list(TASKS),
             "channels": CHANNELS,
-            "images": {"scored": 32, "other half": 32, "search": 16, "test": 20},
+            "images": {"fit": 64, "scored": 32, "search": 16, "test": 20},
             "backend": "none",
         },
         scores=rows("measure", scores, "score"),
@@ -52,7 +60,7 @@ def judged(rng) -> Trust:
                 for task in TASKS
             ]
         ),
-        details=pd.DataFrame([{"measure": "truth", "task": "", "quantity": "samples", "value": 32.0}]),
+        details=pd.DataFrame([["truth", "pairs", "", np.nan, np.nan, 32.0]], columns=COLUMNS["details"]),
         doubts=pd.DataFrame([{"measure": "noise", "doubt": "made up", "refused": False}]),
     )
 
@@ -73,6 +81,7 @@ def test_the_papers_numbers_are_those_of_the_archive(root):
     assert r"\newcommand{\TrustLeadersEightBits}{truth (1.00), mutual-information" in numbers
     assert r"\newcommand{\TrustPlaceEightBits}{2}" in numbers
     assert r"\newcommand{\TrustMoving}{noise}" in numbers
+    assert r"\newcommand{\TrustChance}{noise}" in numbers
     rows = load(root / "results/seen").agreements.set_index(["measure", "setting", "task"])
     assert f"a {rows.loc[('mutual-information', '8 bits', 'a'), 'spearman']:.2f} (" in numbers
     assert {"tables/trust.tex", "figures/trust.pdf"} <= set(generated(root))

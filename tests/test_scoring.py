@@ -136,15 +136,46 @@ def test_run_is_the_heads_output_for_features_of_the_measures_own(source):
 
 def test_a_report_carries_what_a_measure_knows_of_its_scores(source):
     def mine(batch):
-        return Report(np.arange(5.0), null=np.zeros(4), details={"share": [0.5] * 4}, doubts=("too few",))
+        return Report(
+            np.arange(5.0), null=np.zeros(4), details={"share": ("task", [0.5] * 4)}, samples=3, doubts=("too few",)
+        )
 
     found = score(Measure("mine", mine, whole=True), source, seed=0)
     assert found.values[:, 3].tolist() == [0, 1, 2, 3, 4]
-    assert found.details["share"].tolist() == [0.5] * 4
+    assert found.details["share"][0] == "task"
+    assert found.details["share"][1].tolist() == [0.5] * 4
+    assert found.samples == 3
     assert found.doubts == ("too few",)
     assert found.spread is None
     with pytest.raises(MooFsError, match="register it with whole=True"):
         score(Measure("mine", mine), source, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        ({"null": 0.1}, r"measure 'mine': wanted null of shape \(4,\), finite, got 0.1"),
+        ({"spread": np.zeros(7)}, r"wanted spread of shape \(4,\)"),
+        ({"null": np.full(4, np.nan)}, "wanted null of shape"),
+        ({"doubts": "careful"}, "wanted doubts as a tuple of sentences, got 'careful'"),
+        ({"doubts": None}, "wanted doubts as a tuple of sentences, got None"),
+        ({"details": {"share": 3.0}}, r"details: share: wanted \(axes, numbers\), got 3.0"),
+        ({"details": {"share": ("task", np.zeros(5))}}, r"details: share: wanted numbers along 'task'.*shape \(5,\)"),
+        ({"details": {"share": ("image", np.zeros(5))}}, "details: share: wanted numbers along 'image'"),
+    ],
+)
+def test_a_report_that_means_nothing_is_refused_by_the_measures_name(source, report, words):
+    with pytest.raises(MooFsError, match=words):
+        score(Measure("mine", lambda batch: Report(np.arange(5.0), **report), whole=True), source, seed=0)
+
+
+def test_some_images_are_spread_over_all_of_them(source):
+    (batch,) = seen_by(source, "features", "targets", "depths", "ablate", whole=True)
+    nothing = torch.zeros(planted.CHANNELS, dtype=torch.bool)
+    every = batch.ablate("depth", nothing)
+    torch.testing.assert_close(batch.ablate("depth", nothing, 2), every[[1, 3]])
+    torch.testing.assert_close(batch.at_depths("depth", np.full(planted.CHANNELS, -1), images=2), every[[1, 3]])
+    assert torch.equal(batch.ablate("depth", nothing, 99), every)
 
 
 def test_scores_of_images_that_are_named(source):

@@ -39,10 +39,7 @@ def write_json(value: Any) -> None:
 def table(rows: Sequence[dict[str, Any]], *, columns: Sequence[str] | None = None, title: str | None = None) -> None:
     """Rows as a table."""
     names = list(columns or (rows[0] if rows else ()))
-    sheet = Table(*names, title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for row in rows:
-        sheet.add_row(*[_cell(row[name]) for name in names])
-    (stdout if stdout.is_terminal else Console(width=200)).print(sheet)
+    _print(names, [[row[name] for name in names] for row in rows], title)
 
 
 def frame(values: pd.DataFrame, *, title: str) -> None:
@@ -53,8 +50,7 @@ def frame(values: pd.DataFrame, *, title: str) -> None:
 
 def sheet(shown: Any) -> None:
     """A table of `moo_fs.tables` with its note."""
-    rows = [dict(zip(shown.header, row, strict=True)) for row in shown.rows]
-    table(rows, columns=shown.header, title=shown.title)
+    _print(shown.header, shown.rows, shown.title)
     say(f"{shown.note}\n")
 
 
@@ -155,6 +151,13 @@ def trained(trainer: Any, *, data: Path, out: Path, seed: int, device: str, step
                 stderr.print(f"step {step} of {total}, loss {loss:.3f}", highlight=False)
 
         return Path(trainer.run(data, out=out, seed=seed, device=device, steps=steps, report=report))
+
+
+def _print(header: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None) -> None:
+    grid = Table(*header, title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for row in rows:
+        grid.add_row(*map(_cell, row))
+    (stdout if stdout.is_terminal else Console(width=200)).print(grid)
 
 
 def _cell(value: Any) -> str:

@@ -49,6 +49,8 @@ def draw_trust(trust: Trust) -> dict[str, Figure]:
     found = trust.agreements
     settings = [setting for setting in MARKERS if setting in set(found["setting"])]
     order = [name for name in trust.ranked(settings[-1]) if _has(found, name)]
+    if not order:
+        return {}
     figure = new_figure(ROW * len(order) + 1.1)
     panels = figure.subplots(1, len(trust.tasks), sharex=True, sharey=True, squeeze=False)[0]
     for axes, task in zip(panels, trust.tasks, strict=True):

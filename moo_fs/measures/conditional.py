@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from moo_fs import renyi
-from moo_fs.contracts import Floats, MooFsError, did_you_mean
+from moo_fs.contracts import MooFsError, did_you_mean
 from moo_fs.decoding import from_order
 from moo_fs.registry import measure
 from moo_fs.split import Batch, Report
@@ -56,39 +56,40 @@ def conditional_mutual_information(
     count = len(batch.features)
     drawn = torch.from_numpy(np.sort(rng.choice(count, min(images, count), replace=False)))
     maps = batch.features[drawn].cpu().numpy()
-    found = []
+    found: list[renyi.Ranking | str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", renyi.UndeterminedOrderWarning)  # said by a doubt, with the task's name
         for task in batch.tasks:
             seen = (batch.outputs if target == "output" else batch.targets)[task.name][drawn]
+            labels = target == "labels" and task.kind == "classes"
             try:
-                kernel = renyi.target_gram(
-                    seen, kind=str(task.kind), labels=target == "labels" and task.kind == "classes"
-                )
+                kernel = renyi.target_gram(seen, kind=str(task.kind), labels=labels)
+                found.append(renyi.rank(maps, kernel, alpha=alpha, width=width, method=method))
             except MooFsError as error:
-                raise MooFsError(f"measure 'conditional-mutual-information': task '{task.name}': {error}") from error
-            found.append(renyi.rank(maps, kernel, alpha=alpha, width=width, method=method))
-    return _report(batch, found)
+                found.append(f"{task.name}: no order: {error}")
+    if not any(isinstance(one, renyi.Ranking) for one in found):
+        raise MooFsError(f"measure 'conditional-mutual-information': {found[0]}")
+    return _report(batch, found, samples=len(drawn))
 
 
-def _report(batch: Batch, found: list[renyi.Ranking]) -> Report:
-    steps = len(found[0].order)
-    determined = np.array([ranking.determined / steps for ranking in found])
-    doubts = [
-        f"{task.name}: only {ranking.determined} of {steps} steps are determined, the rest of the order is rounding"
-        for task, ranking in zip(batch.tasks, found, strict=True)
-        if ranking.determined < steps / 2
-    ]
-    details = {
-        "determined": determined,
-        "saturation": np.array([ranking.saturation[0] for ranking in found]),
-        "target_entropy": np.array([ranking.target_entropy for ranking in found]),
-        "information": np.stack([_by_channel(ranking) for ranking in found], axis=1),
-    }
-    return Report(np.stack([from_order(r.order) for r in found], axis=1), details=details, doubts=tuple(doubts))
-
-
-def _by_channel(ranking: renyi.Ranking) -> Floats:
-    values = np.empty(len(ranking.order))
-    values[ranking.order] = ranking.information
-    return values
+def _report(batch: Batch, found: list[renyi.Ranking | str], *, samples: int) -> Report:
+    """One column a task; 0 with a doubt for one whose output orders nothing."""
+    tasks, steps = len(batch.tasks), batch.features.shape[1]
+    scores, information = np.zeros((steps, tasks)), np.zeros((steps, tasks))
+    of_task = {name: np.zeros(tasks) for name in ("determined", "saturation", "target_entropy")}
+    doubts = []
+    for column, (task, ranking) in enumerate(zip(batch.tasks, found, strict=True)):
+        if isinstance(ranking, str):
+            doubts.append(ranking)
+            continue
+        scores[:, column], information[ranking.order, column] = from_order(ranking.order), ranking.information
+        of_task["determined"][column] = ranking.determined / steps
+        of_task["saturation"][column] = ranking.saturation[0]
+        of_task["target_entropy"][column] = ranking.target_entropy
+        if ranking.determined < steps / 2:
+            said = f"only {ranking.determined} of {steps} steps are determined, the rest of the order is rounding"
+            doubts.append(f"{task.name}: {said}")
+    details = {name: ("task", values) for name, values in of_task.items()}
+    return Report(
+        scores, details=details | {"information": ("channel task", information)}, doubts=tuple(doubts), samples=samples
+    )

@@ -58,7 +58,7 @@ def distortion_table(batch: Batch, *, images: int = 32) -> Report:
     $D_{idj}$ is the mean loss of task j with channel i alone at depth d = 0..8, minus the loss untouched (reported as
     "distortions" (channel, depth, task)); the score is the slope of the least-squares line through 0 of $D_{id}$ over
     the squared error $e_{id}$ relative to the variance, $\sum_d D e / \sum_d e^2$: what decoding multiplies the error
-    by. Our choice. 0 for a constant channel. Cost: 9 C + 1 passes of all heads on the first `images` of the images.
+    by. Our choice. 0 for a constant channel. Cost: 9 C + 1 passes of all heads on `images` images, spread evenly.
     """
     if images < 1:
         raise MooFsError(f"measure 'distortion-table': wanted images of 1 or more, got {images}")
@@ -73,12 +73,14 @@ def distortion_table(batch: Batch, *, images: int = 32) -> Report:
             bits = np.where(np.arange(channels) == channel, depth, UNTOUCHED)
             table[channel, depth, column] = float(batch.at_depths(task.name, bits, images).mean()) - whole
     products = (table * batch.errors[:, :, None]).sum(axis=1)
-    return Report(products / (batch.errors**2).sum(axis=1)[:, None], details={"distortions": table})
+    scores = products / (batch.errors**2).sum(axis=1)[:, None]
+    details = {"distortions": ("channel depth task", table)}
+    return Report(scores, details=details, samples=min(images, len(batch.features)))
 
 
 @measure("noise-sensitivity", needs=("features", "heads"), whole=True)
 def noise_sensitivity(batch: Batch, *, rng: np.random.Generator, noise: float = 0.5) -> Floats:
-    r"""$\mathbb{E} \lVert f_j(X + \sigma_i n e_i) - f_j(X) \rVert^2$: how much a task's output moves with the channel.
+    r"""Mean square of $f_j(X + \sigma_i n e_i) - f_j(X)$ over images and values: how the output moves with the channel.
 
     n is standard normal, the same for every channel, and $\sigma_i$ is `noise` times the channel's deviation; of
     `classes` the probabilities are compared, of other kinds the output as it is. Labels are not needed, so that harm

@@ -19,8 +19,8 @@ def shapley(batch: Batch, *, rng: np.random.Generator, orders: int = 8, images: 
     add up to the loss with nothing sent minus the loss untouched. Orders come in pairs, one the reverse of the other.
     Castro, J., Gómez, D. and Tejada, J. (2009), "Polynomial calculation of the Shapley value based on sampling";
     Mitchell, R. et al. (2022), "Sampling permutations for Shapley value estimation" (pairs). Unlike leave-one-out, a
-    channel that others can replace keeps its share. Cost: orders x (C + 1) passes of all heads on the
-    first `images` of the images.
+    channel that others can replace keeps its share. Cost: orders x (C + 1) passes of all heads on
+    `images` of the images, spread evenly.
 
     Reports "error" (channel, task): the standard error over pairs of orders; a doubt where it is most of the scores'
     spread.
@@ -29,7 +29,7 @@ def shapley(batch: Batch, *, rng: np.random.Generator, orders: int = 8, images: 
         batch: what the framework collects.
         rng: draws the orders, the same ones for every task.
         orders: how many, an even number from 4.
-        images: how many are looked at, the first of those drawn.
+        images: how many of those drawn are looked at.
     """
     if batch.ablate is None:
         raise ValueError("shapley needs batch.ablate")
@@ -46,7 +46,8 @@ def shapley(batch: Batch, *, rng: np.random.Generator, orders: int = 8, images: 
         errors[:, column] = gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
         if np.median(errors[:, column]) > found[:, column].std():
             doubts.append(f"{task.name}: the standard errors are larger than the scores' spread; sample more orders")
-    return Report(found, details={"error": errors}, doubts=tuple(doubts))
+    samples = min(images, len(batch.features))
+    return Report(found, details={"error": ("channel task", errors)}, doubts=tuple(doubts), samples=samples)
 
 
 def _gains(batch: Batch, task: str, order: NDArray[np.int64], images: int) -> Floats:

@@ -16,7 +16,6 @@ def effective_rank(batch: Batch) -> torch.Tensor:
     measure of effective dimensionality", in the place of the rank of Lin, M. et al. (2020), "HRank: filter pruning
     using high-rank feature map", which rounding decides. Scale does not matter. Cost: a small decomposition a map.
     """
-    # A power of two changes no digit of the shares, and keeps tiny maps from vanishing in the sum.
     singular = torch.linalg.svdvals(batch.features.double())
     total = singular.sum(-1, keepdim=True)
     shares = torch.where(total > 0, singular / total.clamp(min=torch.finfo(torch.float64).tiny), 0.0)

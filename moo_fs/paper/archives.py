@@ -90,6 +90,8 @@ class Archives:
     def verified(self, name: str) -> list[str]:
         """Files of an archive that differ from their hashes, a sentence each."""
         folder = self.folder / name
+        if sum((folder / kind).is_file() for kind in (STUDY, ABOUT, JUDGED)) > 1:
+            return [f"{folder}: holds archives of more than one kind; give each a folder of its own"]
         if self.is_judged(name):
             return faults_of(folder)
         if not self.is_comparison(name):

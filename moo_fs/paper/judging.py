@@ -9,9 +9,8 @@ from moo_fs.paper.numbers import listed, macro_name
 from moo_fs.tables.rendering import escape
 from moo_fs.trust import DEPTHS, MOVED
 from moo_fs.trust_archive import Trust
+from moo_fs.trust_report import LEADERS, MEASURE
 
-MEASURE = "mutual-information"
-LEADERS = 3
 
 
 def trust_macros(name: str, trust: Trust) -> dict[str, str]:
@@ -24,28 +23,21 @@ def trust_macros(name: str, trust: Trust) -> dict[str, str]:
         "TrustScoredImages": str(images["scored"]),
         "TrustTestImages": str(images["test"]),
         "TrustMoving": _listed(_names(trust, trust.judged["moved"] > MOVED)),
-        "TrustChance": _listed(_by_chance(trust)),
+        "TrustChance": _listed(trust.always_by_chance),
     }
     for setting in DEPTHS:
-        rows = trust.agreements[trust.agreements["setting"] == setting]
-        order, means = trust.ranked(setting), rows.groupby("measure")["spearman"].mean()
-        leaders = ", ".join(f"{escape(one)} ({_rho(means[one])})" for one in order[:LEADERS])
+        rows, means = trust.agreements[trust.agreements["setting"] == setting], trust.means(setting)
+        leaders = ", ".join(f"{escape(str(one))} ({_rho(rho)})" for one, rho in means.head(LEADERS).items())
         found[macro_name("Trust", "Leaders", setting)] = leaders
-        if MEASURE in order:
+        if MEASURE in means.index:
             mine = rows[rows["measure"] == MEASURE].to_dict("records")
-            found[macro_name("Trust", "Place", setting)] = str(order.index(MEASURE) + 1)
+            found[macro_name("Trust", "Place", setting)] = str(list(means.index).index(MEASURE) + 1)
             found[macro_name("Trust", "Information", setting)] = "; ".join(
                 f"{escape(str(row['task']))} {_rho(row['spearman'])} "
                 f"({_rho(row['spearman_low'])} to {_rho(row['spearman_high'])})"
                 for row in mine
             )
     return found
-
-
-def _by_chance(trust: Trust) -> list[str]:
-    """Measures that agree with damage no better than chance in any task and setting."""
-    above = trust.agreements.assign(above=trust.agreements["spearman_low"] > 0).groupby("measure")["above"].any()
-    return [name for name in trust.measures if not above[name]]
 
 
 def _names(trust: Trust, which: pd.Series) -> list[str]:

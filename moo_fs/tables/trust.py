@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,11 +13,12 @@ from moo_fs.tables.rendering import MISSING, Table
 from moo_fs.trust import MOVED
 from moo_fs.trust_archive import Trust
 
+WHOLE = ("moved", "seconds", "head_passes", "evaluations", "megabytes", "samples")
 NOTE = (
     "Damage: rise of the task's distortion on the test part when the channel alone is dropped, all others at {depths}. "
     "Spearman's rho and Kendall's tau-b with 95 % intervals over resampled channels; top quarter: share of the most "
-    "damaging quarter of the channels that is in the score's (0.25 by chance). Halves: rho of the scores with those "
-    "of the other half of the fit part, under another random stream. Best rho of a task in bold."
+    "damaging quarter of the channels that is in the score's (0.25 by chance). Halves: rho between the scores of two "
+    "halves of the fit part, each under a random stream of its own. Best rho of a task in bold."
 )
 
 
@@ -31,7 +33,7 @@ def trust_tables(trust: Trust) -> dict[str, Table]:
 def agreement_table(trust: Trust, setting: str) -> Table:
     """A row a measure and task: rho, tau, top quarter, halves; measures by their mean rho."""
     rows = trust.agreements[trust.agreements["setting"] == setting]
-    mine = rows.merge(trust.judged[["measure", "task", "stability"]])
+    mine = rows.merge(trust.judged[["measure", "task", "stability", "stability_low", "stability_high"]])
     mine = pd.concat([mine[mine["measure"] == name] for name in trust.ranked(setting)])
     best = mine.groupby("task")["spearman"].transform("max")
     cells = [
@@ -41,7 +43,7 @@ def agreement_table(trust: Trust, setting: str) -> Table:
             _with_interval(row, "spearman"),
             _with_interval(row, "kendall"),
             _with_interval(row, "top_quarter"),
-            correlation(row["stability"]),
+            _with_range(row),
         )
         for row in mine.to_dict("records")
     ]
@@ -62,11 +64,12 @@ def summary_table(trust: Trust) -> Table:
     """A row a measure, for print: mean rho over tasks in each setting and each task's, stability, cost."""
     settings = list(dict.fromkeys(trust.agreements["setting"]))
     wide = trust.agreements.pivot_table(index="measure", columns=["setting", "task"], values="spearman", dropna=False)
-    firsts = trust.judged.groupby("measure")[["moved", "evaluations"]].first().astype(float)
+    firsts = trust.judged.drop_duplicates("measure").set_index("measure")[["moved", "evaluations"]].astype(float)
     halves = trust.judged.groupby("measure")["stability"].mean()
     order = trust.ranked(settings[-1])
     columns = [(setting, task) for setting in settings for task in trust.tasks]
-    best = {column: wide[column].max() for column in columns}
+    best, short = {column: wide[column].max() for column in columns}, short_names(trust.tasks)
+    names = [f"{short[task]} {setting}" for setting, task in columns]
     cells = [
         (
             name,
@@ -83,7 +86,7 @@ def summary_table(trust: Trust) -> Table:
     return Table(
         name="trust",
         title=f"Do scores foretell damage? {trust.about['subject']}",
-        header=("measure", *(f"{task[:6]}. {setting}" for setting, task in columns), "halves", "moves", "evaluations"),
+        header=("measure", *names, "halves", "moves", "evaluations"),
         rows=tuple(cells),
         data=data.reset_index(),
         note="Spearman's rho of scores with the damage, on the test part, of dropping the channel alone, all others at "
@@ -93,7 +96,7 @@ def summary_table(trust: Trust) -> Table:
             (row, 1 + at)
             for row, name in enumerate(order)
             for at, column in enumerate(columns)
-            if wide.loc[name, column] == best[column]
+            if wide[column][name] == best[column]
         ),
     )
 
@@ -101,48 +104,70 @@ def summary_table(trust: Trust) -> Table:
 def doctor_table(trust: Trust) -> Table:
     """A row a measure: cost, whether it moves under rescaling, and every reason not to believe it."""
     told = {str(name): "; ".join(rows["doubt"]) for name, rows in trust.all_doubts.groupby("measure", sort=False)}
-    firsts = trust.judged.groupby("measure", sort=False).first().to_dict("index")
-    rows = [_doctor_row(str(name), row, told) for name, row in firsts.items()]
-    refused = [name for name in told if name not in firsts]
+    judged = trust.judged.drop_duplicates("measure")[["measure", *WHOLE]]
+    rows = [_doctor_row(row, told) for row in judged.to_dict("records")]
+    refused = [str(name) for name in dict.fromkeys(trust.doubts.loc[trust.doubts["refused"], "measure"])]
     rows += [(name, *[MISSING] * 4, told[name]) for name in refused]
-    data = pd.DataFrame([{"measure": row[0], **firsts.get(row[0], {}), "doubts": row[-1]} for row in rows])
+    data = pd.concat([judged, pd.DataFrame({"measure": refused})], ignore_index=True)
     return Table(
         name="doctor",
         title=f"Cost of the measures, and reasons not to believe them, on {trust.about['subject']}",
         header=("measure", "seconds", "evaluations", "MB", "moves", "doubts"),
         rows=tuple(rows),
-        data=data.drop(columns="task"),
-        note="Evaluations: head passes in evaluations of the search part. MB: peak memory above the start. Moves: the "
-        "largest change of a score when channels are rescaled and the heads undo it, a share of the task's largest.",
+        data=data.assign(doubts=data["measure"].map(told)),
+        note="Evaluations: head passes in evaluations of the search part. MB: peak memory of the process above its "
+        "start, not of a GPU: an order of magnitude. Moves: the largest change of a score when channels are rescaled "
+        "and the heads undo it, a share of the task's largest.",
     )
 
 
 def details_table(trust: Trust) -> Table:
-    """What measures report of themselves: a row a measure, quantity and task."""
+    """What measures report of themselves: a row a measure, quantity and task; medians where they have channels."""
+    told = trust.details[trust.details["depth"].isna()]
+    data = told.groupby(["measure", "quantity", "task"], sort=False)["value"].median().reset_index()
     rows = [
         (str(row["measure"]), str(row["quantity"]), str(row["task"]) or "all", number(row["value"]))
-        for row in trust.details.to_dict("records")
+        for row in data.to_dict("records")
     ]
     return Table(
         name="details",
         title=f"What measures report of themselves on {trust.about['subject']}",
         header=("measure", "quantity", "task", "value"),
         rows=tuple(rows),
-        data=trust.details,
-        note="Medians over channels; entropies in nats.",
+        data=data,
+        note="Medians over channels; entropies in nats. details.csv has every channel, and tables with depths.",
         texts=3,
     )
 
 
-def _doctor_row(name: str, row: Mapping[Any, Any], told: Mapping[str, str]) -> tuple[str, ...]:
+def short_names(tasks: Sequence[str]) -> dict[str, str]:
+    """Beginnings of at least 5 letters that tell the tasks apart, with a point where something is left out.
+
+    >>> short_names(["segmentation", "depth"])
+    {'segmentation': 'segme.', 'depth': 'depth'}
+    """
+    longest = max(map(len, tasks))
+    length = next(size for size in range(5, longest + 6) if len({task[:size] for task in tasks}) == len(tasks))
+    return {task: task if len(task) <= length + 1 else f"{task[:length]}." for task in tasks}
+
+
+def _doctor_row(row: Mapping[Any, Any], told: Mapping[str, str]) -> tuple[str, ...]:
+    name = str(row["measure"])
     cost = (number(row["seconds"]), number(row["evaluations"]), number(row["megabytes"], 2))
     return (name, *cost, _moves(row["moved"]), told.get(name, ""))
 
 
 def _moves(moved: float) -> str:
+    if not math.isfinite(moved):
+        return MISSING
     return "no" if moved <= MOVED else percent(moved)
+
+
+def _with_range(row: Mapping[Any, Any]) -> str:
+    mean, low, high = (correlation(row[name]) for name in ("stability", "stability_low", "stability_high"))
+    return mean if low == high else f"{mean} ({low} to {high})"
 
 
 def _with_interval(row: Mapping[Any, Any], name: str) -> str:
     value, low, high = (correlation(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
-    return value if value == MISSING else f"{value} ({low} to {high})"
+    return value if MISSING in (value, low) else f"{value} ({low} to {high})"
