@@ -22,18 +22,20 @@ from moo_fs.trust_report import write_trust_report
 def subject(channels=3, fit=40, tasks=("first_task", "first_tasks"), side=4):
     """Features are the images' channels, tasks weighted sums of them."""
     draws = torch.Generator().manual_seed(0)
-    edge, sizes = nn.Conv2d(3, channels, 1), {"fit": fit, "search": 4, "test": 6}
+    edge, sizes = nn.Conv2d(3, channels, 1, bias=False), {"fit": fit, "search": 4, "test": 6}
     heads = {}
     with torch.no_grad():
         edge.weight.copy_(torch.randn(edge.weight.shape, generator=draws))
         for at, task in enumerate(tasks):
-            heads[task] = nn.Conv2d(channels, 3, 1)
+            heads[task] = nn.Conv2d(channels, 3, 1, bias=False)
             heads[task].weight.copy_(torch.randn(heads[task].weight.shape, generator=draws) / (1 + at))
 
     def data(part):
-        images = torch.rand(sizes[part], 3, side, side, generator=torch.Generator().manual_seed(len(part)))
+        more = torch.Generator().manual_seed(len(part))
+        images = torch.rand(sizes[part], 3, side, side, generator=more)
+        noise = 0.05 * torch.rand(images.shape, generator=more)
         with torch.no_grad():
-            return images, {task: heads[task](edge(images)) + 0.05 * torch.rand(images.shape) for task in tasks}
+            return images, {task: heads[task](edge(images)) + noise for task in tasks}
 
     parts = [
         moo_fs.Task(task, loss=lambda output, target: (output - target).square().mean((1, 2, 3))) for task in tasks

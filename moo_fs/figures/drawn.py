@@ -58,6 +58,11 @@ def figure_of(archive: Archive, name: str) -> Figure | None:
     return drawers[name](archive).get(name) if name in drawers else None
 
 
+def caption_of(archive: Archive, name: str) -> str:
+    """What the figure `name` of an archive shows."""
+    return (trust.CAPTIONS if isinstance(archive, Trust) else FIGURES)[name]
+
+
 def data_of(archive: Archive, names: Iterable[str]) -> dict[str, str]:
     """The hash of the data in each of these figures of an archive, those left out that it has no data for."""
     drawers = _drawers(archive)

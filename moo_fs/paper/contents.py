@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from moo_fs.contracts import MooFsError
-from moo_fs.figures.drawn import FIGURES, figure_of
+from moo_fs.figures.drawn import caption_of, figure_of
 from moo_fs.paper.archives import Archives
 from moo_fs.paper.comparing import compare_macros, floats_tex
 from moo_fs.paper.declaration import COMPARE, TRUST, Declaration
@@ -88,7 +88,8 @@ def drawings_of(declared: Declaration, archives: Archives) -> Iterator[Drawing]:
             raise MooFsError(
                 f"paper/paper.toml: sources.figures.{name}: archive '{source}' has no data for it; name another"
             )
-        yield Drawing(f"figures/{name}.pdf", figure, FIGURES[name], {source: archive.archive_hash})
+        caption = caption_of(archive, name)
+        yield Drawing(f"figures/{name}.pdf", figure, caption, {source: archive.archive_hash})
 
 
 def named(made_from: Mapping[str, str]) -> str:
@@ -111,8 +112,9 @@ def _macros(declared: Declaration, archives: Archives) -> dict[str, str]:
             found |= codec_macros(source, archives.networks(source))
         else:
             found |= _MACROS[part](archives.study(source))
-    for name in declared.figures:
-        found |= {f"HasFigure{macro_name(name)}": "", f"Caption{macro_name(name)}": escape(FIGURES[name])}
+    for name, source in declared.figures.items():
+        caption = caption_of(archives.of(source), name)
+        found |= {f"HasFigure{macro_name(name)}": "", f"Caption{macro_name(name)}": escape(caption)}
     return found
 
 
