@@ -29,6 +29,7 @@ _LAZY = {
     "Study": "moo_fs.study:Study",
     "run": "moo_fs.launch:run",
     "scores": "moo_fs.api:scores",
+    "judge": "moo_fs.api:judge",
     "evaluate": "moo_fs.api:evaluate",
     "problem": "moo_fs.own_loops:problem",
     "load_results": "moo_fs.results:load_results",

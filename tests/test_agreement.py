@@ -56,6 +56,26 @@ def test_the_top_quarter_is_shared_whole_by_equal_lists_and_by_a_quarter_of_unre
     assert np.mean(chance) == pytest.approx(0.25, abs=0.03)
 
 
+def test_the_interval_of_the_top_quarter_is_that_of_resamples_written_out():
+    first, second = np.round(pair()[0], 1), pair()[1]
+    drawn = np.random.default_rng(3).integers(40, size=(300, 40))
+
+    def shared(a, b):
+        best = [set(np.argsort(-x, kind="stable")[:10]) for x in (a, b)]
+        return len(best[0] & best[1]) / 10
+
+    found = top_quarter(first, second, np.random.default_rng(3), 300)
+    wanted = np.quantile([shared(first[index], second[index]) for index in drawn], [0.025, 0.975])
+    assert found[1:] == pytest.approx(tuple(wanted))
+
+
+@pytest.mark.parametrize("channels", [3, 7])
+def test_few_channels_have_a_coefficient_and_no_interval(channels):
+    found = rank_correlation(np.arange(channels), np.arange(channels), np.random.default_rng(0))
+    assert found.value == pytest.approx(1)
+    assert np.isnan(found.low)
+
+
 @pytest.mark.parametrize("coefficient", [rank_correlation, concordance, top_quarter])
 def test_a_list_without_an_order_agrees_with_nothing(coefficient):
     assert np.isnan(coefficient(np.ones(8), np.arange(8.0), np.random.default_rng(0))).all()

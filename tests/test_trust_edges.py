@@ -51,6 +51,15 @@ def judged(model, *names, **options):
     return collect(load_subject(model), [asked(name) for name in names], subject="awkward", **options)
 
 
+def test_a_notebook_judges_functions_and_names_alike():
+    def mine(batch):
+        return batch.features.abs().amax((0, 2, 3))
+
+    trust = moo_fs.judge(subject(channels=9), [mine, "variance", "mutual-information[pairs=50]"])
+    assert trust.measures == ["mine", "variance", "mutual-information[pairs=50]"]
+    assert len(trust.agreements) == 3 * 2 * 2
+
+
 def test_as_many_channels_as_tasks_mix_nothing_up():
     trust = judged(subject(channels=2), "mutual-information", "shapley")
     details = trust.details.set_index(["measure", "quantity"])
