@@ -10,7 +10,7 @@ import pandas as pd
 
 from moo_fs.numerals import correlation, number, percent
 from moo_fs.tables.rendering import MISSING, Table
-from moo_fs.trust import MOVED
+from moo_fs.trust import DEPTHS, MOVED
 from moo_fs.trust_archive import Trust
 
 WHOLE = ("moved", "seconds", "head_passes", "evaluations", "megabytes", "samples")
@@ -69,7 +69,7 @@ def summary_table(trust: Trust) -> Table:
     order = trust.ranked(settings[-1])
     columns = [(setting, task) for setting in settings for task in trust.tasks]
     best, short = {column: wide[column].max() for column in columns}, short_names(trust.tasks)
-    names = [f"{short[task]} {setting}" for setting, task in columns]
+    names = [f"{short[task]} {DEPTHS[setting]}" for setting, task in columns]
     cells = [
         (
             name,
@@ -90,8 +90,8 @@ def summary_table(trust: Trust) -> Table:
         rows=tuple(cells),
         data=data.reset_index(),
         note="Spearman's rho of scores with the damage, on the test part, of dropping the channel alone, all others at "
-        f"{' or at '.join(settings)}. Halves: rho with the scores of other images. Moves: largest change when a "
-        "channel is rescaled and the heads undo it. Evaluations: cost in evaluations of the search part.",
+        f"{' (8) or at '.join(settings)} (1). Halves: rho with the scores of other images. Moves: largest change when "
+        "a channel is rescaled and the heads undo it. Evaluations: cost in evaluations of the search part.",
         bold=frozenset(
             (row, 1 + at)
             for row, name in enumerate(order)
