@@ -73,12 +73,15 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Which network: 0 is the one that ships.")] = 0,
     steps: Annotated[int | None, typer.Option("--steps", help="Fewer steps, to try it.")] = None,
+    width: Annotated[
+        float | None, typer.Option("--width", help="vgg16-cifar10: multiple of the published width, such as 0.25.")
+    ] = None,
 ) -> None:
     """Train a subject's network: seeded, resumable, with a progress bar."""
     from moo_fs.loading import check_device
     from moo_fs.subjects import trainers
 
-    trainer = trainers.trainer(subject)
+    trainer = trainers.trainer(subject, width=width, tell=console.remark)
     if data is None:
         raise MooFsError(f"train {subject}: wanted {trainer.data}; name its folder with --data or $MOO_FS_DATA")
     if steps is not None and steps < 1:

@@ -1,4 +1,4 @@
-"""A seeded, resumable training loop: AdamW, linear warm-up, constant rate, linear decay to zero.
+"""A seeded, resumable training loop, and its usual recipe: AdamW, warm-up, constant rate, linear decay to zero.
 
 The loss of step n depends on n alone (it draws its batch from a stream with that address), so a run that was killed
 and resumed ends with the same weights as one that was not (on one machine, with one number of threads).
@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,6 +18,24 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from moo_fs.contracts import MooFsError, RunError
+
+
+class Plan(Protocol):
+    """What the loop asks of a recipe."""
+
+    @property
+    def steps(self) -> int:
+        """How many steps the whole training has."""
+
+    @property
+    def clip(self) -> float:
+        """The largest norm of a gradient; infinite for no limit."""
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of step `step` (0..steps - 1)."""
+
+    def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
+        """A fresh optimiser of the model's parameters."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +54,15 @@ class Recipe:
         down = (self.steps - step) / max(1.0, self.decay * self.steps)
         return self.rate * min(1.0, (step + 1) / self.warmup, down)
 
+    def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
+        """AdamW with weight decay on every parameter."""
+        return torch.optim.AdamW(model.parameters(), lr=self.rate, weight_decay=self.weight_decay)
+
 
 def fit(
     model: nn.Module,
     loss_of_step: Callable[[int], Tensor],
-    recipe: Recipe,
+    recipe: Plan,
     *,
     checkpoint: Path,
     every: int = 250,
@@ -49,7 +72,7 @@ def fit(
 
     Raises MooFsError if the checkpoint is of another network, RunError if the loss is not finite.
     """
-    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+    optimiser = recipe.optimiser(model)
     start = load_checkpoint(model, optimiser, checkpoint) if checkpoint.exists() else 0
     model.train()
     for step in range(start, recipe.steps):
