@@ -10,7 +10,7 @@ LAYERS = [
     "contracts seeds numerals whole_files peak_memory",
     "registry contrasts agreement",
     "tasks decoding information renyi fronts plugins",
-    "split space indicators coding outcomes study trials score_tables folding edge_layers",
+    "split space indicators coding outcomes study trials score_tables folding edge_layers pruning",
     "model_checks",
     "measures subjects optimisers codecs engine oracle scoring store archive",
     "evaluator streams",
