@@ -120,17 +120,32 @@ def rank(
     if method not in METHODS:
         raise MooFsError(f"method: no '{method}'{did_you_mean(str(method), METHODS)}")
     method = "frobenius" if method == "hybrid" and order == 2 else method
-    array = checked_maps(maps, "maps")
-    prior, count = _prior(conditioned_on, len(array))
-    largest = array.shape[1] + count if largest_product is None else largest_product
-    target_gram, starts, by_label = _target(target, len(array))
-    if prior.ndim == 4:
-        prior = full(pair_kernels(prior, width=width, largest_product=largest)[0].prod(axis=0))
-    kernels, widths = pair_kernels(array[by_label], width=width, largest_product=largest)
-    variables = Variables(kernels, prior[np.ix_(by_label, by_label)], target_gram, starts, order)
+    variables, widths = variables_of(
+        maps, target, alpha=order, width=width, conditioned_on=conditioned_on, largest_product=largest_product
+    )
     ranking = _ranking(variables, method, width, widths)
     _warn(ranking)
     return ranking
+
+
+def variables_of(
+    maps: Array,
+    target: Array,
+    *,
+    alpha: float,
+    width: str,
+    conditioned_on: Array | None = None,
+    largest_product: int | None = None,
+) -> tuple[Variables, Floats]:
+    """What a ranking looks at, checked, samples sorted by label, and the channels' widths (channel,); see `rank`."""
+    array = checked_maps(maps, "maps")
+    prior, count = _prior(conditioned_on, len(array))
+    largest = array.shape[1] + count if largest_product is None else largest_product
+    matrix, starts, by_label = _target(target, len(array))
+    if prior.ndim == 4:
+        prior = full(pair_kernels(prior, width=width, largest_product=largest)[0].prod(axis=0))
+    kernels, widths = pair_kernels(array[by_label], width=width, largest_product=largest)
+    return Variables(kernels, prior[np.ix_(by_label, by_label)], matrix, starts, alpha), widths
 
 
 def _ranking(variables: Variables, method: str, width: str, widths: Floats) -> Ranking:

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from moo_fs import MooFsError
-from moo_fs.pruning import permutation
+from moo_fs import MooFsError, renyi
 from moo_fs.pruning.cutoffs import bic, choose, fixed_share, permutation_test, scree, x_means
 from moo_fs.renyi import gram, joint_entropy, label_gram, rank, width_median
 from moo_fs.renyi_search import Exact
@@ -182,10 +181,8 @@ def test_a_step_ends_once_its_p_is_bound_to_reach_the_level(monkeypatch):
 
 def test_kernels_are_as_wide_as_those_of_the_ranking(monkeypatch):
     maps, y = planted_maps(rng_of(0), samples=12)
-    counts, whole = [], permutation.pair_kernels
-    monkeypatch.setattr(
-        permutation, "pair_kernels", lambda *a, **k: counts.append(k["largest_product"]) or whole(*a, **k)
-    )
+    counts, whole = [], renyi.pair_kernels
+    monkeypatch.setattr(renyi, "pair_kernels", lambda *a, **k: counts.append(k["largest_product"]) or whole(*a, **k))
     for options in ({}, {"conditioned_on": maps[:, :2]}, {"conditioned_on": maps, "largest_product": 99}):
         permutation_test(maps, y, [0], rng=rng_of(0), **options)
     assert counts == [6, 8, 8, 99, 99]

@@ -6,18 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moo_fs.contracts import Floats, MooFsError
-from moo_fs.renyi import DETERMINED
+from moo_fs.renyi import DETERMINED, variables_of
 from moo_fs.renyi_entropy import (
     Array,
-    checked_gram,
-    checked_labels,
-    checked_maps,
     checked_order,
     full,
-    label_gram,
-    pair_kernels,
 )
-from moo_fs.renyi_search import Exact, Variables, pairs_of
+from moo_fs.renyi_search import Exact, pairs_of
 
 
 def permutation_test(
@@ -58,12 +53,18 @@ def permutation_test(
         MooFsError: if shapes disagree, a number is not finite or an argument is out of range.
     """
     _check_test(permutations, level)
-    array = checked_maps(maps, "maps")
-    channels = _checked_channels(order, array.shape[1])
-    variables = _variables(array, target, checked_order(alpha), width, conditioned_on, largest_product)
+    variables, widths = variables_of(
+        maps,
+        target,
+        alpha=checked_order(alpha),
+        width=width,
+        conditioned_on=conditioned_on,
+        largest_product=largest_product,
+    )
+    channels, samples = _checked_channels(order, len(widths)), len(variables.target)
     exact, product = Exact(variables), pairs_of(variables.prior)
     for kept, channel in enumerate(channels):
-        shuffles = rng.permuted(np.tile(np.arange(len(array)), (permutations, 1)), axis=1)
+        shuffles = rng.permuted(np.tile(np.arange(samples), (permutations, 1)), axis=1)
         if not _passes(exact, product, variables.kernels[channel], shuffles, level):
             return max(1, kept)
         product = product * variables.kernels[channel]
@@ -87,38 +88,6 @@ def _passes(exact: Exact, product: Floats, kernel: Floats, shuffles: NDArray[np.
         if (1 + reached) / (1 + len(shuffles)) >= level:
             return False
     return True
-
-
-def _variables(
-    maps: Floats, target: Array, alpha: float, width: str, conditioned_on: Array | None, largest: int | None
-) -> Variables:
-    """What `renyi.rank` would search, by the same rules; of integer labels, the samples sorted by label."""
-    samples, channels = maps.shape[:2]
-    prior, count = np.ones((samples, samples)), 0
-    if conditioned_on is not None and np.ndim(conditioned_on) == 4:
-        before = checked_maps(conditioned_on, "conditioned_on", samples)
-        count = before.shape[1]
-        largest = channels + count if largest is None else largest
-        prior = full(pair_kernels(before, width=width, largest_product=largest)[0].prod(axis=0))
-    elif conditioned_on is not None:
-        prior = checked_gram(conditioned_on, "conditioned_on", samples)
-        prior = prior / prior.diagonal().max()
-    largest = channels if largest is None else largest
-    matrix, starts, by_label = _target(target, samples)
-    kernels, _ = pair_kernels(maps[by_label], width=width, largest_product=largest)
-    return Variables(kernels, prior[np.ix_(by_label, by_label)], matrix, starts, alpha)
-
-
-def _target(target: Array, samples: int) -> tuple[Floats, NDArray[np.int64] | None, NDArray[np.int64]]:
-    """The target's kernel matrix, where each label begins (None of a matrix), and the samples' order."""
-    if np.ndim(target) == 2:
-        matrix = checked_gram(target, "target", samples)
-        return matrix / matrix.diagonal().max(), None, np.arange(samples)
-    codes = checked_labels(target, "target")
-    if len(codes) != samples:
-        raise MooFsError(f"target: wanted {samples} labels, one a sample of maps, got {len(codes)}")
-    by_label = np.argsort(codes, kind="stable")
-    return label_gram(codes[by_label]), np.concatenate([[0], np.cumsum(np.bincount(codes))]), by_label
 
 
 def _checked_channels(order: ArrayLike, channels: int) -> NDArray[np.int64]:
