@@ -194,6 +194,13 @@ def test_measures_that_cannot_be_had_are_refused_in_one_sentence(words, told, ca
     assert "Traceback" not in error
 
 
+def test_a_subject_may_have_options_and_unknown_ones_are_refused(capsys):
+    assert status_of(["scores", "linear-gaussian[channels=9]", "--measure", "variance", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["scores"]) == 9 * 3
+    assert status_of(["scores", "linear-gaussian[chanels=9]", "--measure", "variance"]) == 2
+    assert "unknown option 'chanels'; did you mean 'channels'" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_options_of_a_measure_are_part_of_its_name(capsys):
     words = ["--measure", "variance", "--measure", "mutual-information[pairs=100,transform=standard]", "--json"]
     assert status_of(["scores", "linear-gaussian", *words]) == 0

@@ -23,7 +23,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def scores(
-    subject: Annotated[str, typer.Argument(help="A registered name or file.py:function.")],
+    subject: Annotated[
+        str, typer.Argument(help="A registered name or file.py:function, with options as name[option=value,...].")
+    ],
     measure: Annotated[
         list[str] | None,
         typer.Option("--measure", help="A name, file.py:function, or name[option=value,...]; repeat; default: all."),
@@ -46,7 +48,8 @@ def scores(
     asked = [trust_collect.Asked.of(spec) for spec in specs]
     if out is not None:
         trust_collect.check_folder(out)
-    prepared = load_subject(subject, device=device)
+    named_subject = plugins.parse(subject, kind="subject", key="SUBJECT", folder=Path())
+    prepared = load_subject(named_subject.load("subject"), options=named_subject.options, device=device)
     try:
         with console.steps(len(asked) + 1) as step:
             trust = trust_collect.collect(
