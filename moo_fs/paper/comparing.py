@@ -74,6 +74,8 @@ def compare_macros(comparison: Comparison) -> dict[str, str]:
         found["CompareSeveral"] = ""
     if roles.upper:
         found["CompareUpper"] = _listed(rf"\name{{{escape(name)}}}" for name in roles.upper)
+    if roles.own:
+        found["CompareOwn"] = _listed(rf"\name{{{escape(name)}}}" for name in roles.own)
     rival = _starting_point(comparison)
     return found | ({"CompareStartingPoint": rival} if rival else {})
 
