@@ -15,6 +15,11 @@ BUILTIN = {
         "analytic: three additive tasks with a known front, nothing trained",
         {"tasks": ["a", "b", "c"], "channels": 24},
     ),
+    "vgg16-cifar10": (
+        "moo_fs.subjects.vgg16_cifar10:vgg16_cifar10",
+        "VGG16 at a quarter of its width, cut after conv3_3; photographs, one task; wants the folder of CIFAR-10",
+        {"tasks": ["classification"], "channels": 64, "data": "CIFAR-10"},
+    ),
 }
 
 
