@@ -22,6 +22,7 @@ from moo_fs.contracts import Floats, MooFsError, did_you_mean
 from moo_fs.information_limits import label_entropy as label_entropy
 from moo_fs.information_limits import tied_share as tied_share
 from moo_fs.neighbours import Labels, group, information_of_labels
+from moo_fs.pairwise_information import pairwise_discrete_mutual_information as pairwise_discrete_mutual_information
 from moo_fs.seeds import stream
 from moo_fs.transforms import TRANSFORMS, transformed
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moo_fs.archive import source_hash, versions
+from moo_fs.archive import STUDY, source_hash, versions
 from moo_fs.contracts import Floats, MooFsError
 from moo_fs.plugins import PluginSpec
 from moo_fs.prepared import Prepared
@@ -23,7 +23,7 @@ from moo_fs.whole_files import digest, write_whole
 
 Rows = dict[str, list[dict[str, Any]]]
 WORK = "work"
-OTHERS = ("study.json", "comparison.json")  # what studies and comparisons leave: their folders are theirs
+OTHERS = (STUDY, "comparison.json")  # what studies and comparisons leave: their folders are theirs
 
 
 @dataclass(frozen=True)

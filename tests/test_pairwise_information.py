@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from moo_fs import MooFsError
+from moo_fs import MooFsError, information
 from moo_fs.pairwise_information import (
     exponential,
     pairwise_discrete_mutual_information,
@@ -178,3 +178,7 @@ def test_one_channel_refuses_samples_and_labels_that_do_not_fit():
         estimate(np.ones(8), [0, 1] * 4)
     with pytest.raises(MooFsError, match="labels: wanted integers"):
         estimate(np.ones((8, 1)), [[0, 1] * 4])
+
+
+def test_both_estimators_are_reached_in_one_place():
+    assert information.pairwise_discrete_mutual_information is pairwise_discrete_mutual_information

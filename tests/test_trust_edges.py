@@ -122,6 +122,17 @@ def test_a_measure_that_raises_is_refused_by_name_and_spares_the_others():
     assert refused["doubt"].tolist() == ["measure 'broken': ZeroDivisionError: division by zero"]
 
 
+def test_the_other_half_is_scored_under_a_random_stream_of_its_own():
+    # Scores that look at no image would agree with themselves: it is their stream that must differ.
+    assert (judged(subject(channels=9), "random").judged["stability"].abs() < 1).all()
+
+
+def test_without_any_doubt_there_is_still_a_report(tmp_path):
+    save(judged(subject(channels=9, fit=200), "taylor"), tmp_path)
+    assert not load(tmp_path).doubts["refused"].any()
+    assert write_trust_report(tmp_path)
+
+
 def test_halves_need_a_second_half_and_splits_have_a_range():
     few = judged(subject(fit=3), "l2-norm")
     assert few.judged["stability"].isna().all()

@@ -14,9 +14,8 @@ import typer
 from typer.exceptions import TyperException
 
 from moo_fs.cli import benches, comparisons, papers, scores, streams, studies, subjects
+from moo_fs.cli.console import INTERRUPTED
 from moo_fs.contracts import BoundsError, MooFsError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="moo-fs",

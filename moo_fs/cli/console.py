@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 LINE_EVERY = 15.0
+INTERRUPTED = 130  # the exit status after Ctrl-C
 stdout = Console()
 stderr = Console(stderr=True)
 

@@ -14,7 +14,6 @@ from moo_fs.cli.subjects import Device, Json
 from moo_fs.contracts import MooFsError
 
 FEW = 9  # measures whose scores of every channel fit on a terminal
-INTERRUPTED = 130
 
 
 def add_to(app: typer.Typer) -> None:
@@ -59,7 +58,7 @@ def scores(
         if out is not None:
             raise
         console.remark("interrupted; without --out nothing is kept")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(console.INTERRUPTED) from None
     if not trust.measures:
         raise MooFsError(f"scores {subject}: {trust.doubts['doubt'].iloc[0]}")
     if out is not None:

@@ -61,7 +61,7 @@ def agreement_table(trust: Trust, setting: str) -> Table:
 
 
 def summary_table(trust: Trust) -> Table:
-    """A row a measure, for print: mean rho over tasks in each setting and each task's, stability, cost."""
+    """A row a measure, for print: rho of each task in each setting, mean stability over tasks, cost."""
     settings = list(dict.fromkeys(trust.agreements["setting"]))
     wide = trust.agreements.pivot_table(index="measure", columns=["setting", "task"], values="spearman", dropna=False)
     firsts = trust.judged.drop_duplicates("measure").set_index("measure")[["moved", "evaluations"]].astype(float)
