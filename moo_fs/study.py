@@ -13,7 +13,8 @@ from typing import Any
 from moo_fs.contracts import MooFsError, did_you_mean
 from moo_fs.plugins import PluginSpec, resolve
 from moo_fs.seeds import stream
-from moo_fs.study_file import MAX_BUDGET, MAX_SEEDS, AskedFile, read_file
+from moo_fs.study_fields import MAX_SEEDS, AskedFile
+from moo_fs.study_file import MAX_BUDGET, read_file
 
 SIZES = ("budget", "seeds")
 

@@ -45,6 +45,7 @@ PARTS_OF = {
     "trust_report": "report",
     "journal": "store",
     "study_file": "study",
+    "study_fields": "study",
     "comparison_plan": "study",
     "comparison_archive": "results",
     "comparison_report": "report",
