@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from moo_fs.seeds import stream, words
@@ -23,18 +23,11 @@ DISTANCE_VARIANCE, IMAGE_VARIANCE = 0.54, 0.042
 WEIGHTS = {"segmentation": 1.0, "depth": 2.0, "reconstruction": 4.0}
 
 
-class Whole(nn.Module):
-    """Edge and heads as one network, for training."""
+class Whole(network.Whole):
+    """The network of `fashion-scenes`."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.edge = network.Edge()
-        self.heads = network.heads(CLASSES)
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Images (sample, 3, H, W) in [0, 1] to the tasks' outputs."""
-        features = self.edge(images)
-        return {name: head(features) for name, head in self.heads.items()}
+        super().__init__(CLASSES, network.DEPTH)
 
 
 def train(

@@ -1,4 +1,4 @@
-"""The three-task split network of `fashion-scenes`: a residual encoder, 64 bounded ReLU channels, three heads.
+"""A three-task split network (`fashion-scenes`, `camvid`): a residual encoder, 64 bounded ReLU channels, three heads.
 
 No batch normalisation stands right before the split: it would equalise the channels, and then a uniform depth is
 nearly unbeatable and there is nothing to allocate. The features are bounded at 6 (ReLU6, as on fixed-point devices):
@@ -6,6 +6,8 @@ left free, a few channels grow rare spikes far beyond their usual size, which no
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -91,12 +93,28 @@ class Head(nn.Module):
         return functional.pixel_shuffle(self.leave(maps), DOWN)
 
 
-class DepthHead(Head):
-    """The distance head: one value a pixel, (sample, 4 h, 4 w), in units of the nearest garment's distance."""
+@dataclass(frozen=True)
+class Values:
+    """The task of one value a pixel: its name, and what the head's raw output is multiplied by and added to."""
+
+    name: str
+    middle: float
+    scale: float = 1.0
+
+
+DEPTH = Values("depth", middle=2.3)
+
+
+class ValueHead(Head):
+    """One value a pixel, (sample, 4 h, 4 w), in the task's own unit (`depth`: the nearest garment's distance)."""
+
+    def __init__(self, values: Values) -> None:
+        super().__init__(1, 32, inner=48, blocks=1, side=1)
+        self.values = values
 
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
-        return super().forward(features)[:, 0] + 2.3
+        return super().forward(features)[:, 0] * self.values.scale + self.values.middle
 
 
 class ImageHead(Head):
@@ -107,12 +125,26 @@ class ImageHead(Head):
         return super().forward(features) + 0.5
 
 
-def heads(classes: int) -> nn.ModuleDict:
+def heads(classes: int, values: Values = DEPTH) -> nn.ModuleDict:
     """The three heads by task name."""
     return nn.ModuleDict(
         {
             "segmentation": Head(classes, 48, inner=64, blocks=1, side=1),
-            "depth": DepthHead(1, 32, inner=48, blocks=1, side=1),
+            values.name: ValueHead(values),
             "reconstruction": ImageHead(3, 48, inner=0, blocks=0, side=3),
         }
     )
+
+
+class Whole(nn.Module):
+    """Edge and heads as one network, for training."""
+
+    def __init__(self, classes: int, values: Values = DEPTH) -> None:
+        super().__init__()
+        self.edge = Edge()
+        self.heads = heads(classes, values)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Images (sample, 3, H, W) in [0, 1], H and W multiples of 8, to the tasks' outputs."""
+        features = self.edge(images)
+        return {name: head(features) for name, head in self.heads.items()}
