@@ -22,6 +22,7 @@ from moo_fs.codecs.interface import HEADER_BYTES, Symbols
 from moo_fs.coding.cells import BITS_PER_KBIT, Cells
 from moo_fs.contracts import MooFsError, bits_array, did_you_mean
 from moo_fs.folding import evaluation_copy, exact
+from moo_fs.ledger import Ledger, hard_ledger
 from moo_fs.loading import load_subject
 from moo_fs.plugins import PluginSpec, resolve
 from moo_fs.prepared import Prepared
@@ -34,12 +35,21 @@ LARGEST_UNASKED = 4096
 
 @dataclass(frozen=True)
 class Encoded:
-    """A stream, what it relies on, and its image's rates: nominal, entropy (header included), both in kbit."""
+    """A stream, what it relies on, and the ledger of what it takes."""
 
     deployment: Deployment
     stream: Stream
-    nominal_kbit: float
-    entropy_kbit: float
+    ledger: Ledger
+
+    @property
+    def nominal_kbit(self) -> float:
+        """Bits x positions: a budget, not a rate."""
+        return self.ledger.nominal_bytes * 8 / BITS_PER_KBIT
+
+    @property
+    def entropy_kbit(self) -> float:
+        """Of the symbols under the fit part's tables, header included."""
+        return self.ledger.entropy_bytes * KBIT_PER_BYTE
 
     @property
     def coded_bytes(self) -> int:
@@ -85,9 +95,17 @@ def encode(spec: PluginSpec, bits: Any, *, part: str, image: int, codec: str = "
         tables=tables_hash(cells),
         heads=heads_hash(prepared),
     )
-    entropy = (float(Entropy(cells).payload_bytes(symbols)[0]) + HEADER_BYTES) * KBIT_PER_BYTE
-    nominal = float(row.sum()) * symbols[0, 0].size / BITS_PER_KBIT
-    return Encoded(deployment, Stream(image, code), nominal, entropy)
+    stream = Stream(image, code)
+    ledger = hard_ledger(
+        cells,
+        row,
+        positions=symbols[0, 0].size,
+        header=HEADER_BYTES,
+        payload=stream.payload_bytes,
+        entropy=float(Entropy(cells).payload_bytes(symbols)[0]),
+        code_tables=coder_class.uses_tables,
+    )
+    return Encoded(deployment, stream, ledger)
 
 
 def receiver(

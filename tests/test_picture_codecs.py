@@ -11,7 +11,10 @@ from PIL import Image
 from moo_fs import MooFsError
 from moo_fs.codecs.mosaic import grid, mosaic, size, tiles_of
 from moo_fs.codecs.pictures import Hevc, Png
+from moo_fs.codecs.still_pictures import JpegLs, JpegXl
 from moo_fs.coding.quantiser import fit_tables
+
+CODECS = [Png, Hevc, JpegXl, JpegLs]
 
 
 def cells_of(bits, side=8):
@@ -33,7 +36,7 @@ def test_tiles_lie_row_by_row_and_come_back(count, least):
     assert picture.sum() == tiles.sum()
 
 
-@pytest.mark.parametrize("codec", [Png, Hevc])
+@pytest.mark.parametrize("codec", CODECS)
 def test_all_256_levels_of_grey_survive(codec):
     cells, _ = cells_of([8, 8], side=16)
     ladder = np.tile(np.arange(256, dtype=np.uint8).reshape(16, 16), (2, 1, 1))
@@ -48,7 +51,7 @@ def test_no_text_about_settings_is_sent():
     assert len(code) < 300
 
 
-@pytest.mark.parametrize("codec", [Png, Hevc])
+@pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("code", [b"", b"\0" * 40, b"not a picture at all", bytes(range(256))])
 def test_foreign_bytes_are_refused(codec, code):
     cells, _ = cells_of([1, 0, 2])
@@ -97,3 +100,45 @@ def test_without_pyav_the_sentence_names_the_extra(monkeypatch):
     cells, _ = cells_of([1])
     with pytest.raises(MooFsError, match=r"codec 'hevc': needs PyAV; install the extra: pip install 'moo-fs\[hevc\]'"):
         Hevc(cells)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_cut_picture_and_one_of_another_size_are_refused(codec):
+    cells, maps = cells_of([8, 8, 8], side=16)
+    few, _ = cells_of([8], side=16)
+    code = codec(cells).encode(cells.symbols(maps)[0])
+    for coder, damaged, shape in ((codec(cells), code[:-40], (3, 16, 16)), (codec(few), code, (1, 16, 16))):
+        with pytest.raises(MooFsError, match="the code is damaged"):
+            coder.decode(damaged, shape)
+
+
+@pytest.mark.parametrize("codec", [JpegXl, JpegLs])
+def test_a_picture_of_another_size_is_refused_before_it_is_unpacked(codec):
+    (cells, maps), (few, _) = cells_of([8, 8, 8], side=16), cells_of([8], side=16)
+    code = codec(cells).encode(cells.symbols(maps)[0])
+    with pytest.raises(MooFsError, match=r"it is no grey picture of \(16, 16\)"):
+        codec(few).decode(code, (1, 16, 16))
+
+
+def test_a_jpeg_ls_code_that_says_it_is_huge_is_refused_and_none_has_spiff():
+    cells, maps = cells_of([1, 0, 2])
+    code = JpegLs(cells).encode(cells.symbols(maps)[0])
+    assert code.startswith(b"\xff\xd8\xff\xf7")  # start of image, start of frame (ISO/IEC 14495-1, C.1.1)
+    assert b"SPIFF" not in code
+    huge = code[:7] + b"\xea\x60\xea\x60" + code[11:]  # 60000 x 60000
+    with pytest.raises(MooFsError, match="the code is damaged"):
+        JpegLs(cells).decode(huge, (3, 8, 8))
+
+
+def test_jpeg_xl_is_a_bare_codestream():
+    cells, maps = cells_of([1, 0, 2])
+    assert JpegXl(cells).encode(cells.symbols(maps)[0]).startswith(b"\xff\x0a")  # ISO/IEC 18181-2: no boxes
+
+
+@pytest.mark.parametrize(("codec", "name"), [(JpegXl, "jpeg-xl"), (JpegLs, "jpeg-ls")])
+def test_without_imagecodecs_the_sentence_names_the_extra(monkeypatch, codec, name):
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    cells, _ = cells_of([1])
+    told = rf"codec '{name}': needs imagecodecs; install the extra: pip install 'moo-fs\[imagecodecs\]'"
+    with pytest.raises(MooFsError, match=told):
+        codec(cells)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,8 +90,11 @@ def decode(
         console.say(f"written: {out}")
 
 
-def _ledger(encoded: Encoded, deployment_bytes: int, file_bytes: int) -> dict[str, int | float]:
-    """What the file takes beside what was promised."""
+def _ledger(encoded: Encoded, deployment_bytes: int, file_bytes: int) -> dict[str, Any]:
+    """What the file takes beside what was promised; `items` say of what, and what of it is deployed once."""
+    from moo_fs.ledger import Rate
+
+    rate = Rate(encoded.coded_bytes, elements=math.prod(encoded.deployment.shape))
     return {
         "header_bytes": encoded.coded_bytes - encoded.stream.payload_bytes,
         "payload_bytes": encoded.stream.payload_bytes,
@@ -100,23 +104,37 @@ def _ledger(encoded: Encoded, deployment_bytes: int, file_bytes: int) -> dict[st
         "nominal_kbit": encoded.nominal_kbit,
         "entropy_kbit": encoded.entropy_kbit,
         "coded_kbit": encoded.coded_kbit,
+        "nominal_bytes": encoded.ledger.nominal_bytes,
+        "entropy_bytes": encoded.ledger.entropy_bytes,
+        "deployed_bytes": encoded.ledger.deployed_bytes,
+        "bits_per_element": rate.bits_per_element,
+        "items": encoded.ledger.rows(),
     }
 
 
 def _say(out: Path, ledger: Mapping[str, Any]) -> None:
+    """What is sent and what is deployed, item by item; then the three sizes side by side."""
+    items = [
+        {"item": row["name"], "bytes": row["bytes"], "sent": "once" if row["deployed"] else "with each image"}
+        | {"about": row["about"]}
+        for row in ledger["items"]
+    ]
+    console.table(items)
     about = {
-        "header_bytes": "counted",
-        "payload_bytes": "counted",
-        "coded_bytes": "header and payload: the stream",
-        "deployment_bytes": "not counted: subject, allocation and hashes, deployed once",
-        "file_bytes": "all of the above, magic and check sum",
-        "nominal_kbit": "bits x positions: a budget, not a rate",
-        "entropy_kbit": "of the symbols under the fit part's tables, header included",
-        "coded_kbit": "the stream, header included",
+        "nominal": "bits x positions: a budget, not a rate",
+        "entropy": "of the symbols under the fit part's tables, header included",
+        "coded": "the stream, header included",
     }
-    rows = [{"quantity": name, "value": value, "about": about[name]} for name, value in ledger.items()]
-    console.table(rows)
-    console.say(f"written: {out}")
+    sizes = [
+        {"size": name, "bytes": ledger[f"{name}_bytes"], "kbit": ledger[f"{name}_kbit"], "about": told}
+        for name, told in about.items()
+    ]
+    console.table(sizes)
+    console.say(f"{ledger['bits_per_element']:.4g} coded bits per element of the features")
+    console.say(
+        f"written: {out}, {ledger['file_bytes']} bytes: the stream, the deployment record of "
+        f"{ledger['deployment_bytes']} bytes (subject, allocation and hashes, deployed once), magic and check sum"
+    )
 
 
 def _options(texts: list[str]) -> dict[str, Any]:

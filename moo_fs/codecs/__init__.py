@@ -15,6 +15,11 @@ BUILTIN = {
         "asymmetric numeral systems with the fit part's tables, within a byte of the entropy",
         {"stream": True},
     ),
+    "ans-raw": (
+        "moo_fs.codecs.ans_raw:AnsRaw",
+        "ans, but a channel that its table does not fit is sent as plain bits, one flag a channel where any is",
+        {"stream": True},
+    ),
     "png": (
         "moo_fs.codecs.pictures:Png",
         "the symbols as one grey picture, PNG: the naive anchor",
@@ -23,6 +28,16 @@ BUILTIN = {
     "hevc": (
         "moo_fs.codecs.pictures:Hevc",
         "the symbols as one grey picture, lossless HEVC intra (x265 by PyAV, extra hevc)",
+        {"stream": True},
+    ),
+    "jpeg-xl": (
+        "moo_fs.codecs.still_pictures:JpegXl",
+        "the symbols as one grey picture, lossless JPEG XL (libjxl by imagecodecs, extra imagecodecs)",
+        {"stream": True},
+    ),
+    "jpeg-ls": (
+        "moo_fs.codecs.still_pictures:JpegLs",
+        "the symbols as one grey picture, JPEG-LS (CharLS by imagecodecs, extra imagecodecs)",
         {"stream": True},
     ),
 }

@@ -27,6 +27,7 @@ class Ans:
     """See `moo_fs.codecs.interface.Codec`; one table a channel, made once for all images."""
 
     makes_stream: ClassVar[bool] = True
+    uses_tables: ClassVar[bool] = True
 
     def __init__(self, cells: Cells) -> None:
         self.cells = cells

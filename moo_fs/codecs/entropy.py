@@ -15,6 +15,7 @@ class Entropy:
     """-log2 of each symbol's floored relative frequency on the fit part, summed: see `moo_fs.codecs.interface`."""
 
     makes_stream: ClassVar[bool] = False
+    uses_tables: ClassVar[bool] = True
 
     def __init__(self, cells: Cells) -> None:
         self.cells = cells

@@ -22,10 +22,12 @@ Symbols = NDArray[np.uint8]
 class Codec(Protocol):
     """Codes symbols under `cells`; `makes_stream` is False for one that only estimates sizes.
 
+    `uses_tables` says whether the receiver needs the fit part's code tables beside its ranges and reconstructions.
     A channel of one level has nothing to send: a codec leaves it out, and its symbols are 0 when decoded.
     """
 
     makes_stream: ClassVar[bool]
+    uses_tables: ClassVar[bool]
 
     def __init__(self, cells: Cells) -> None: ...
 

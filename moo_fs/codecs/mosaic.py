@@ -20,12 +20,18 @@ def mosaic(tiles: NDArray[Any], *, least: int = 1) -> Symbols:
     array([[0, 1],
            [2, 0]], dtype=uint8)
     """
-    count, height, width = tiles.shape
+    return np.asarray(mosaics(tiles[None], least=least)[0])
+
+
+def mosaics(tiles: NDArray[Any], *, least: int = 1) -> Symbols:
+    """One `mosaic` (image, height, width) an image, of tiles (image, tile, height, width) uint8."""
+    images, count, height, width = tiles.shape
     rows, columns = grid(count)
-    full = np.zeros((rows * columns, height, width), np.uint8)
-    full[:count] = tiles
-    picture = full.reshape(rows, columns, height, width).transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
-    return np.pad(picture, [(0, max(0, least - side)) for side in picture.shape])
+    full = np.zeros((images, rows * columns, height, width), np.uint8)
+    full[:, :count] = tiles
+    ordered = full.reshape(images, rows, columns, height, width).transpose(0, 1, 3, 2, 4)
+    pictures = ordered.reshape(images, rows * height, columns * width)
+    return np.pad(pictures, [(0, 0)] + [(0, max(0, least - side)) for side in pictures.shape[1:]])
 
 
 def size(shape: tuple[int, int, int], *, least: int = 1) -> tuple[int, int]:
@@ -36,10 +42,16 @@ def size(shape: tuple[int, int, int], *, least: int = 1) -> tuple[int, int]:
 
 def tiles_of(picture: Symbols, shape: tuple[int, int, int]) -> Symbols:
     """The tiles (tile, height, width) of `shape` that a mosaic was made of."""
+    return np.asarray(tiles_of_all(picture[None], shape)[0])
+
+
+def tiles_of_all(pictures: Symbols, shape: tuple[int, int, int]) -> Symbols:
+    """The tiles (image, tile, height, width), `shape` each image's, of pictures (image, height, width)."""
     count, height, width = shape
     rows, columns = grid(count)
-    full = picture[: rows * height, : columns * width].reshape(rows, height, columns, width).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(full.reshape(-1, height, width)[:count])
+    full = pictures[:, : rows * height, : columns * width].reshape(-1, rows, height, columns, width)
+    ordered = full.transpose(0, 1, 3, 2, 4).reshape(len(pictures), -1, height, width)
+    return np.ascontiguousarray(ordered[:, :count])
 
 
 def grid(count: int) -> tuple[int, int]:

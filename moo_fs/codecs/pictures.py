@@ -7,26 +7,23 @@ usual codec; both carry headers of their own, which are counted, and there is no
 from __future__ import annotations
 
 import io
-from fractions import Fraction
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
 
+from moo_fs.codecs.hevc_coder import SMALLEST, code_pictures, decode_pictures, pyav
 from moo_fs.codecs.interface import CODE_IN_HEADER, Symbols, checked
 from moo_fs.codecs.mosaic import mosaic, size, tiles_of
 from moo_fs.coding.cells import Cells
 from moo_fs.contracts import Floats, MooFsError
-
-# Of libx265: pictures smaller than its smallest block are refused, and `info` is 2 kB of text on its settings.
-SMALLEST = 16
-PARAMETERS = "lossless=1:info=0:keyint=1:log-level=none:pools=none:frame-threads=1"
 
 
 class Png:
     """8-bit grey PNG of the mosaic, as small as zlib makes it; see `moo_fs.codecs.interface.Codec`."""
 
     makes_stream: ClassVar[bool] = True
+    uses_tables: ClassVar[bool] = False
     name: ClassVar[str] = "png"
     least: ClassVar[int] = 1
 
@@ -82,10 +79,9 @@ class Png:
 
 
 class Hevc(Png):
-    """Lossless HEVC intra picture (libx265) of the mosaic; needs PyAV, the extra `hevc`.
+    """Lossless HEVC intra picture of the mosaic, see `moo_fs.codecs.hevc_coder`; needs PyAV, the extra `hevc`.
 
-    ITU-T H.265; sides below 16 pixels are continued with zeros. Grey throughout: a way over yuv420p would make 220
-    levels of 256.
+    Sides below 16 pixels are continued with zeros.
     """
 
     name: ClassVar[str] = "hevc"
@@ -93,32 +89,16 @@ class Hevc(Png):
 
     def __init__(self, cells: Cells) -> None:
         super().__init__(cells)
-        self._av = _pyav()
+        pyav()
 
     def _compressed(self, picture: Symbols) -> bytes:
-        coder = self._av.CodecContext.create("libx265", "w")
-        coder.height, coder.width = picture.shape
-        coder.pix_fmt, coder.time_base = "gray", Fraction(1, 25)
-        coder.options = {"x265-params": PARAMETERS, "preset": "medium"}
-        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
-        frame.pts = 0
-        return b"".join(bytes(packet) for packet in [*coder.encode(frame), *coder.encode(None)])
+        return code_pictures(picture[None], qp=None)[0]
 
     def _picture(self, code: bytes, wanted: tuple[int, int]) -> Symbols:
-        coder = self._av.CodecContext.create("hevc", "r")
         try:
-            frames = [*coder.decode(self._av.Packet(code)), *coder.decode(None)]
-        except (self._av.FFmpegError, ValueError) as error:
+            picture = decode_pictures([code])[0]
+        except MooFsError as error:
             raise self._refusal("it is not what this codec writes") from error
-        if len(frames) != 1 or frames[0].format.name != "gray" or (frames[0].height, frames[0].width) != wanted:
+        if picture.shape != wanted:
             raise self._refusal(f"wanted one grey picture of {wanted[::-1]}")
-        return np.asarray(frames[0].to_ndarray())
-
-
-def _pyav() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise MooFsError("codec 'hevc': needs PyAV; install the extra: pip install 'moo-fs[hevc]'") from error
-    av.logging.set_level(av.logging.PANIC)
-    return av
+        return np.asarray(picture)
