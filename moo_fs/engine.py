@@ -60,13 +60,22 @@ class Engine:
 
     def sums(self, cells: Cells | None) -> dict[str, Floats]:
         """Task -> sums (image, stat) as in `moo_fs.outcomes`, features quantised by `cells`; None: left untouched."""
+        return self._sums(self._source, self._prepared(cells))
+
+    def received(self, features: Tensor) -> dict[str, Floats]:
+        """Task -> the same sums of other features of these images, of the same shape: what a server was sent."""
+        wanted = (self.images, *self._source.shape[2:])
+        if tuple(features.shape) != wanted:
+            raise MooFsError(f"features: wanted shape {wanted}, got {tuple(features.shape)}")
+        return self._sums(_padded(features, self.physical_batch).to(self.device), None)
+
+    def _sums(self, source: Tensor, prepared: tuple[Any, ...] | None) -> dict[str, Floats]:
         found = {task.name: np.empty((self.images, outcomes.stats(task))) for task in self.tasks}
-        prepared = self._prepared(cells)
         with torch.inference_mode(), exact(self.device):
-            for batch in range(len(self._source)):
+            for batch in range(len(source)):
                 first = batch * self.physical_batch
                 part = slice(first, min(first + self.physical_batch, self.images))
-                maps = self._receive(batch, prepared)
+                maps = self._receive(source[batch], prepared)
                 for task in self.tasks:
                     output = self._heads[task.name](maps)[: part.stop - first]
                     found[task.name][part] = self._score(task, output, part)
@@ -79,7 +88,7 @@ class Engine:
         found: dict[str, list[Tensor]] = {task.name: [] for task in self.tasks}
         with torch.inference_mode(), exact(self.device):
             for batch in np.unique(chosen // self.physical_batch):
-                maps = self._receive(int(batch), prepared)
+                maps = self._receive(self._source[int(batch)], prepared)
                 here = torch.from_numpy(chosen[chosen // self.physical_batch == batch] % self.physical_batch)
                 for name, rows in found.items():
                     rows.append(self._heads[name](maps).cpu()[here])
@@ -102,9 +111,8 @@ class Engine:
             return tuple(np.ascontiguousarray(array) for array in arrays)
         return tuple(torch.as_tensor(array, device=self.device) for array in arrays)
 
-    def _receive(self, batch: int, prepared: tuple[Any, ...] | None) -> Tensor:
+    def _receive(self, source: Tensor, prepared: tuple[Any, ...] | None) -> Tensor:
         """Put what the decoder receives of one physical batch into the buffer."""
-        source = self._source[batch]
         if prepared is None:
             return self._buffer.copy_(source)
         if self.device.type == "cpu":

@@ -88,23 +88,44 @@ class NetworkEvaluator:
     def outcome(self, bits: Bits, *, metrics: bool = False) -> Outcome:
         """See `Evaluator`."""
         rate = float(self.rates[np.arange(len(bits)), bits].sum()) + HEADER_KBIT
-        return self._outcome(rate, self.tables.select(bits), metrics=metrics)
+        return self._outcome(rate, self.tables.select(bits), codec=Ans if metrics else None)
 
     def step_outcome(self, setting: float, cells: Cells) -> Outcome:
         """See `Evaluator`."""
-        return self._outcome(cells.rate_kbit(self.maps) + HEADER_KBIT, cells, metrics=True)
+        return self.quantised(cells)
 
-    def _outcome(self, rate: float, cells: Cells, *, metrics: bool) -> Outcome:
+    def quantised(self, cells: Cells, codec: type[interface.Codec] = Ans) -> Outcome:
+        """Any quantiser a channel, with metrics; `coded_bytes` under a codec that makes streams."""
+        return self._outcome(cells.rate_kbit(self.maps) + HEADER_KBIT, cells, codec=codec)
+
+    def received(self, maps: np.ndarray, *, rate_kbit: float, coded_bytes: float) -> Outcome:
+        """What the heads make of maps (image, channel, h, w) received of this part by any other way than `Cells`.
+
+        With the built-in metrics; a custom task's own metrics are not computed.
+        """
+        sums = self.engine.received(torch.from_numpy(np.ascontiguousarray(maps, dtype=np.float32)))
+        found = {
+            f"{task.name}_{name}": value
+            for task in self.tasks
+            for name, value in outcomes.metrics(task, sums[task.name]).items()
+        }
+        return Outcome(rate_kbit, self._distortions(sums), found, sums, coded_bytes)
+
+    def _outcome(self, rate: float, cells: Cells, *, codec: type[interface.Codec] | None) -> Outcome:
+        """With metrics and coded bytes if a codec is named."""
         sums = self.engine.sums(cells)
-        distortions = {
+        distortions = self._distortions(sums)
+        if codec is None:
+            return Outcome(rate, distortions, {}, sums)
+        coded = interface.coded_bytes(codec(cells), cells.symbols(self.maps))
+        return Outcome(rate, distortions, self._metrics(sums, cells), sums, coded)
+
+    def _distortions(self, sums: Mapping[str, np.ndarray]) -> dict[str, float]:
+        return {
             task.name: (outcomes.loss(task, sums[task.name]) - self.best[task.name])
             / _span(self.worst[task.name], self.best[task.name])
             for task in self.tasks
         }
-        if not metrics:
-            return Outcome(rate, distortions, {}, sums)
-        coded = interface.coded_bytes(Ans(cells), cells.symbols(self.maps))
-        return Outcome(rate, distortions, self._metrics(sums, cells), sums, coded)
 
     def _metrics(self, sums: Mapping[str, np.ndarray], cells: Cells | None) -> dict[str, float]:
         found: dict[str, float] = {}

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from moo_fs import archive, examples, workers
-from moo_fs.comparison_plan import Plan
 from moo_fs.contracts import Floats, MooFsError
 from moo_fs.evaluator import NetworkEvaluator
 from moo_fs.fronts import non_dominated
@@ -94,15 +93,27 @@ def _checked(setting: Setting) -> tuple[Runner, Frame]:
     _check_backend(setting.folder, prepared.backend)
     scored = any(spec.name != NO_MEASURE for spec in study.measures)
     like_scores = np.ones((prepared.channels, len(study.tasks))) if scored else None
-    check_optimisers(study, prepared.space(like_scores, study.objectives))
+    check_optimisers(study, prepared.searched(like_scores, study.objectives))
     if setting.storage is not None:
         open_storage(setting.storage)  # refused here, and its tables made once, before several workers want to
     runner.check_measures()
     return runner, frame
 
 
-def folder_of(study: Study | Plan) -> Path:
-    """Where a study's or comparison's results lie: beside its file's folder `studies`, else in the current folder."""
+class Declared(Protocol):
+    """A study of any kind that has a file."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def name(self) -> str:
+        """The name, which its folder has."""
+
+
+def folder_of(study: Declared) -> Path:
+    """Where a study's results lie: beside its file's folder `studies`, else in the current folder."""
     parent = study.path.resolve().parent
     return (parent.parent if parent.name == "studies" else Path.cwd()) / "results" / study.name
 

@@ -17,6 +17,7 @@ from moo_fs.edge_layers import MakingLayer, making_layer
 from moo_fs.engine import Engine
 from moo_fs.evaluator import AnalyticEvaluator, Evaluator, NetworkEvaluator, Outcome
 from moo_fs.folding import exact
+from moo_fs.groups import equal_groups
 from moo_fs.head_passes import evaluating
 from moo_fs.scoring import Source
 from moo_fs.space import Space
@@ -31,11 +32,14 @@ BATCH = 32
 class Prepared:
     """A subject made ready: features of every part, tables fitted on the fit part, one evaluator a part on demand.
 
-    `model` is a `SplitModel` or an `AnalyticModel`; `quantiser` is "mse" or "minmax". Raises MooFsError if the model
-    does not fit its tasks and data.
+    `model` is a `SplitModel` or an `AnalyticModel`; `quantiser` is "mse" or "minmax"; `groups` is how many groups of
+    channels are searched (`moo_fs.groups`), 0 if every channel has its own depth. Raises MooFsError if the model does
+    not fit its tasks and data, or cannot have these groups.
     """
 
-    def __init__(self, model: SplitModel | AnalyticModel, *, device: str = "cpu", quantiser: str = "mse") -> None:
+    def __init__(
+        self, model: SplitModel | AnalyticModel, *, device: str = "cpu", quantiser: str = "mse", groups: int = 0
+    ) -> None:
         self.model, self.device = model, device
         self.tasks = list(model.tasks)
         self._data: dict[Part, tuple[torch.Tensor, dict[str, torch.Tensor]]] = {}
@@ -43,11 +47,15 @@ class Prepared:
         if isinstance(model, AnalyticModel):
             if quantiser != "mse":
                 raise MooFsError(f"subject '{model.name}': quantiser: an analytic subject has tables of its own")
+            if groups != 0:
+                raise MooFsError(f"subject '{model.name}': groups: an analytic subject has none; leave the option out")
             self.error, self.rate = model.error, model.rate
         else:
             self.tables = fit_tables(fit.numpy(), mode=quantiser)
             self.error, self.rate = self.tables.error, self.tables.rate
         self.channels = fit.shape[1]
+        none = groups == 0 and not isinstance(groups, bool)
+        self.groups = None if none else equal_groups(self.rate, groups, subject=model.name)
         self._evaluators: dict[Part, Evaluator] = {}
 
     @property
@@ -90,8 +98,13 @@ class Prepared:
         )
 
     def space(self, scores: Floats | None, objectives: tuple[str, ...] | None = None) -> Space:
-        """The search space with these scores (channel, task of the objectives)."""
+        """The space of channels with these scores (channel, task of the objectives)."""
         return Space(objectives or self.objectives, self.error, self.rate, scores)
+
+    def searched(self, scores: Floats | None, objectives: tuple[str, ...] | None = None) -> Space:
+        """The space that an optimiser is given: that of channels, or of their groups if there are any."""
+        space = self.space(scores, objectives)
+        return space if self.groups is None else self.groups.space(space)
 
     def uniform(self, bits: int, part: Part, *, metrics: bool = False) -> Outcome:
         """All channels at one depth."""
@@ -172,6 +185,13 @@ def _collect(model: SplitModel, part: Part, device: str) -> tuple[torch.Tensor, 
     if not torch.isfinite(maps).all():
         raise MooFsError(f"subject '{model.name}': edge gives values that are not finite on the {part} part")
     return maps, joined
+
+
+def images_of(model: SplitModel | AnalyticModel, part: Part) -> torch.Tensor:
+    """The images of a part (image, 3, H, W); raises MooFsError for an analytic model, which has none."""
+    if isinstance(model, AnalyticModel):
+        raise MooFsError(f"subject '{model.name}': wanted a network that takes images, got a closed form")
+    return torch.cat([images for images, _ in _pairs(model, part)])
 
 
 def _pairs(model: SplitModel, part: Part) -> Iterable[Pair]:

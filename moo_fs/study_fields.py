@@ -68,7 +68,8 @@ def _reference(value: Any) -> Any:
     return [float(number) for number in value]
 
 
-def _plugin(value: Any) -> Any:
+def plugin(value: Any) -> Any:
+    """A plug-in as a table with its name, options beside it, however it was written."""
     table = {"name": value} if isinstance(value, str) else value
     if not isinstance(table, dict) or not isinstance(table.get("name"), str) or not table["name"]:
         raise ValueError(f"wanted a name, or a table with a name and options, got {value!r}")
@@ -101,7 +102,7 @@ def whole(limit: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-Entry = Annotated[Any, BeforeValidator(_plugin)]
+Entry = Annotated[Any, BeforeValidator(plugin)]
 Entries = Annotated[list[Entry], AfterValidator(no_repeats)]
 
 

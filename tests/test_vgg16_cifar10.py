@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from moo_fs import MooFsError
 from moo_fs.loading import load_subject
-from moo_fs.subjects import cifar10, vgg16
+from moo_fs.subjects import cifar10, vgg16, weights_file
 from moo_fs.subjects.vgg16_cifar10 import SHIPPED, cut, vgg16_cifar10
 
 COUNT = 40
@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def weights(tmp_path):
     torch.manual_seed(0)
-    vgg16.save(vgg16.vgg16(1 / 16), tmp_path / "small.safetensors", about={"width": 1 / 16})
+    weights_file.save(vgg16.vgg16(1 / 16), tmp_path / "small.safetensors", about={"width": 1 / 16})
     return str(tmp_path / "small.safetensors")
 
 

@@ -41,19 +41,22 @@ def list_(
 
 
 def evaluate(
-    subject: Annotated[str, typer.Argument(help="A registered name or file.py:function.")],
+    subject: Annotated[
+        str, typer.Argument(help="A registered name or file.py:function, with options as name[option=value,...].")
+    ],
     bits: Annotated[Path, typer.Option("--bits", help="A JSON list of integers, one a channel, 0 to 8.")],
     part: Annotated[str, typer.Option("--part", help="fit, search or test.")] = "test",
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
     """Rate, distortions and metrics of one allocation."""
-    from moo_fs import api
+    from moo_fs import api, plugins
     from moo_fs.contracts import bits_array
     from moo_fs.loading import load_subject
 
     wanted = read_bits(bits)
-    prepared = load_subject(subject, device=device)
+    spec = plugins.parse(subject, kind="subject", key="SUBJECT", folder=Path())
+    prepared = load_subject(spec.load("subject"), options=spec.options, device=device)
     bits_array(wanted, channels=prepared.channels, name=str(bits))
     frame = api.evaluate(prepared, wanted, part=part)
     row = {str(name): float(value) for name, value in frame.iloc[0].items()}
@@ -76,12 +79,21 @@ def train(
     width: Annotated[
         float | None, typer.Option("--width", help="vgg16-cifar10: multiple of the published width, such as 0.25.")
     ] = None,
+    noise: Annotated[
+        bool,
+        typer.Option("--noise", help="fashion-scenes: fine-tune shipped network --seed's heads on quantised features."),
+    ] = False,
+    variant: Annotated[str | None, typer.Option("--variant", help="cityscapes: 256 or 512 channels.")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--start", help="cityscapes: state file of an ImageNet ResNet-34 (.safetensors, .pth)."),
+    ] = None,
 ) -> None:
     """Train a subject's network: seeded, resumable, with a progress bar."""
     from moo_fs.loading import check_device
     from moo_fs.subjects import trainers
 
-    trainer = trainers.trainer(subject, width=width, tell=console.remark)
+    trainer = trainers.trainer(subject, width=width, variant=variant, start=start, noise=noise, tell=console.remark)
     if data is None:
         raise MooFsError(f"train {subject}: wanted {trainer.data}; name its folder with --data or $MOO_FS_DATA")
     if steps is not None and steps < 1:

@@ -19,10 +19,12 @@ from moo_fs.figures.fronts import draw_fronts
 from moo_fs.figures.progress import draw_progress
 from moo_fs.figures.scenes import draw_scenes
 from moo_fs.figures.score_maps import draw_agreement, draw_scores
+from moo_fs.figures.selected import figure_names, selection_caption, selection_figures
 from moo_fs.figures.style import styled
 from moo_fs.figures.trust import draw_maps, draw_matrix, draw_trust
 from moo_fs.figures.worth import draw_worth
 from moo_fs.results import Results
+from moo_fs.selection_archive import SelectionResults
 from moo_fs.trust_archive import Trust
 
 DRAWERS: dict[str, Callable[[Results], dict[str, Figure]]] = {
@@ -49,7 +51,7 @@ FIGURES = (
     | {name: comparison.CAPTIONS[name] for name in COMPARED}
     | {"trust": trust.CAPTIONS["trust"]}
 )
-Archive = Results | Comparison | Trust
+Archive = Results | Comparison | Trust | SelectionResults
 
 
 def figure_of(archive: Archive, name: str) -> Figure | None:
@@ -60,6 +62,8 @@ def figure_of(archive: Archive, name: str) -> Figure | None:
 
 def caption_of(archive: Archive, name: str) -> str:
     """What the figure `name` of an archive shows."""
+    if isinstance(archive, SelectionResults):
+        return selection_caption(name)
     return (trust.CAPTIONS if isinstance(archive, Trust) else FIGURES)[name]
 
 
@@ -76,6 +80,8 @@ def data_of(archive: Archive, names: Iterable[str]) -> dict[str, str]:
 
 def _drawers(archive: Archive) -> dict[str, Callable[[Any], dict[str, Figure]]]:
     """The drawers of an archive's kind."""
+    if isinstance(archive, SelectionResults):
+        return dict.fromkeys(figure_names(archive), selection_figures)
     if isinstance(archive, Trust):
         return {**JUDGED}
     return {**COMPARED} if isinstance(archive, Comparison) else {**DRAWERS}

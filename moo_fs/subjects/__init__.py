@@ -5,6 +5,16 @@ from __future__ import annotations
 from moo_fs import registry
 
 BUILTIN = {
+    "camvid": (
+        "moo_fs.subjects.camvid:camvid",
+        "driving frames, 96 x 128; segmentation, boundary distance, reconstruction; wants CamVid and training on it",
+        {"tasks": ["segmentation", "boundary", "reconstruction"], "channels": 64, "data": "CamVid"},
+    ),
+    "cityscapes": (
+        "moo_fs.subjects.cityscapes:cityscapes",
+        "street scenes, 256 x 512; segmentation, disparity, reconstruction; wants Cityscapes and training on it",
+        {"tasks": ["segmentation", "disparity", "reconstruction"], "channels": 256, "data": "Cityscapes"},
+    ),
     "fashion-scenes": (
         "moo_fs.subjects.fashion_scenes:fashion_scenes",
         "garments before textured ground, 64 x 64; segmentation, depth, reconstruction; trained",

@@ -7,18 +7,19 @@ channel of a convolution: 4224 of them at width 1.
 
 from __future__ import annotations
 
-import json
 import math
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from moo_fs.contracts import MooFsError
+from moo_fs.subjects import weights_file
 
 FILTERS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 STAGES = (
@@ -31,7 +32,6 @@ WIDEST = 8.0
 # Mean and standard deviation of the 50,000 training images' channels, for values in [0, 1].
 MEAN = (0.49139968, 0.48215841, 0.44653091)
 DEVIATION = (0.24703223, 0.24348513, 0.26158784)
-COUNTER = "num_batches_tracked"
 
 
 class Stage(nn.Module):
@@ -105,6 +105,37 @@ def vgg16(width: float = 1.0) -> VGG16:
     return VGG16(filters_of(width))
 
 
+class Normalised(nn.Module):
+    """Images in [0, 1] (sample, 3, h, w) as a network was trained on them: less `mean`, over `deviation`."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, network: VGG16) -> None:
+        super().__init__()
+        self.register_buffer("mean", network.mean.clone())
+        self.register_buffer("deviation", network.deviation.clone())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See the class."""
+        return (images - self.mean) / self.deviation
+
+
+def chain(network: VGG16) -> nn.Sequential:
+    """The network as a chain of plain layers, which are its own; what filters are removed from.
+
+    Names: input, conv1_1.conv, conv1_1.norm, conv1_1.relu, .., pool1, .., flatten, classifier.
+    """
+    layers: dict[str, nn.Module] = {"input": Normalised(network)}
+    for name, stage in network.stages.items():
+        parts: dict[str, Any] = {"conv": stage.conv, "norm": stage.norm, "relu": nn.ReLU()}
+        layers[name] = nn.Sequential(OrderedDict(parts))
+        if name in POOLED:
+            layers[f"pool{name[4]}"] = nn.MaxPool2d(2)
+    layers |= {"flatten": nn.Flatten(), "classifier": network.classifier}
+    return nn.Sequential(OrderedDict(layers)).train(network.training)
+
+
 def check_width(path: Path, width: float, *, prefix: str = "") -> None:
     """Raise MooFsError unless the safetensors file `path` holds a network of this width under names with `prefix`."""
     try:
@@ -120,41 +151,13 @@ def check_width(path: Path, width: float, *, prefix: str = "") -> None:
         )
 
 
-def save(network: VGG16, path: Path, *, about: dict[str, float]) -> None:
-    """Write half-precision weights, with what to know `about` them as JSON metadata; replaces `path` atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    # One key only: safetensors writes several in an order that changes, and the same weights are to be the same file.
-    save_file(half(network), partial, metadata={"about": json.dumps(about)})
-    partial.replace(path)
-
-
-def half(network: VGG16) -> dict[str, Tensor]:
-    """The network's weights and running moments in half precision."""
-    return {
-        name: value.detach().to("cpu", torch.float16).contiguous()
-        for name, value in network.state_dict().items()
-        if not name.endswith(COUNTER)
-    }
-
-
 def load(path: Path, *, width: float = 1.0) -> VGG16:
     """The network with the weights of `path`, single precision, in evaluation mode.
 
     Raises MooFsError if there are none, or they are of another network or another width.
     """
-    if not path.is_file():
-        raise MooFsError(f"{path}: no weights; train them with `moo-fs train vgg16-cifar10`")
-    check_width(path, width)
+    if path.is_file():
+        check_width(path, width)
     network = vgg16(width)
-    try:
-        restore(network, load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise MooFsError(f"{path}: not the weights of a VGG16; train them with `moo-fs train vgg16-cifar10`") from error
-    return network.eval()
-
-
-def restore(network: VGG16, weights: dict[str, Tensor]) -> None:
-    """Put weights as `half` gives them into the network, in place."""
-    counters = {name: value for name, value in network.state_dict().items() if name.endswith(COUNTER)}
-    network.load_state_dict({name: value.float() for name, value in weights.items()} | counters)
+    weights_file.load(network, path, command="moo-fs train vgg16-cifar10")
+    return network

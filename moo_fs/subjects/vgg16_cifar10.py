@@ -8,38 +8,20 @@ allocation matters on it.
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from moo_fs.contracts import MooFsError, did_you_mean
 from moo_fs.split import Pair, Part, SplitModel
-from moo_fs.subjects import cifar10, vgg16
+from moo_fs.subjects import cifar10, data_folder, vgg16
 from moo_fs.tasks import Task
 
 SHIPPED = Path(__file__).parent / "data" / "vgg16-cifar10-width0.25-0.safetensors"
 SHIPPED_WIDTH = 0.25
-VARIABLE = "MOO_FS_DATA"
 TASKS = [Task("classification", kind="classes", classes=vgg16.CLASSES)]
-
-
-class Normalised(nn.Module):
-    """Images in [0, 1] as the network was trained on them."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, network: vgg16.VGG16) -> None:
-        super().__init__()
-        self.register_buffer("mean", network.mean.clone())
-        self.register_buffer("deviation", network.deviation.clone())
-
-    def forward(self, images: Tensor) -> Tensor:
-        """See the class."""
-        return (images - self.mean) / self.deviation
 
 
 def vgg16_cifar10(
@@ -56,16 +38,12 @@ def vgg16_cifar10(
     """The network of a width, cut after the ReLU of stage `split`; a larger part starts with a smaller one's images.
 
     `weights` is a file of `moo-fs train vgg16-cifar10` ("": what ships, at width 0.25), `data` the folder of CIFAR-10
-    ("": the environment variable MOO_FS_DATA). Raises MooFsError if either is missing or not what it should be, and if
-    there is no such stage or a part is empty or larger than its images.
+    ("": the environment variable MOO_FS_DATA; its subfolder `cifar10` if there is one). Raises MooFsError if either is
+    missing or not what it should be, and if there is no such stage or a part is empty or larger than its images.
     """
     if split not in vgg16.STAGES:
         raise MooFsError(f"subject 'vgg16-cifar10': split: no stage '{split}'{did_you_mean(split, vgg16.STAGES)}")
-    folder = data or os.environ.get(VARIABLE, "")
-    if not folder:
-        raise MooFsError(
-            f"subject 'vgg16-cifar10': wanted the folder of CIFAR-10; set {VARIABLE} to it, or the option data"
-        )
+    folder = data_folder.find("vgg16-cifar10", named=data, inside="cifar10", holds="CIFAR-10")
     if not weights and width != SHIPPED_WIDTH:
         raise MooFsError(
             f"subject 'vgg16-cifar10': only width {SHIPPED_WIDTH} ships; train width {width:g} with `moo-fs train "
@@ -79,13 +57,13 @@ def vgg16_cifar10(
         edge=edge,
         heads={TASKS[0].name: head},
         tasks=TASKS,
-        data=lambda part: _part(Path(folder), part, sizes[part]),
+        data=lambda part: _part(folder, part, sizes[part]),
     )
 
 
 def cut(network: vgg16.VGG16, split: str) -> tuple[nn.Sequential, nn.Sequential]:
     """Images to the maps of stage `split` after its ReLU, and those to logits; the modules are the network's own."""
-    edge, head = nn.Sequential(Normalised(network)), nn.Sequential()
+    edge, head = nn.Sequential(vgg16.Normalised(network)), nn.Sequential()
     part = edge
     for name, stage in network.stages.items():
         part.append(stage)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from moo_fs.seeds import stream, words
-from moo_fs.subjects import cifar10, training, vgg16
+from moo_fs.subjects import cifar10, training, vgg16, weights_file
 
 PADDING = 4
 VALIDATE_EVERY = 1000
@@ -132,7 +132,7 @@ def train(
 
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         training.fit(model, loss_of_step, recipe, checkpoint=checkpoint, every=every, report=heard)
-    vgg16.restore(model, vgg16.half(model))
+    weights_file.restore(model, weights_file.half(model))
     found = accuracy(model, validates)
     tell(f"trained: {found:.2%} of {len(validates.labels)} validation images right, weights in half precision")
     return model, found
