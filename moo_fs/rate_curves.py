@@ -95,6 +95,19 @@ class RateChange:
     reason: str = ""
 
 
+def at_rates(coded_bytes: ArrayLike, losses: ArrayLike, rates: ArrayLike) -> Floats:
+    """Losses (copy, rate, task) at `rates` (rate,) of many curves (copy, point, task) over the same bytes (point,).
+
+    As `Curve.at`, many at once, for rates within the range of the bytes; of points with equal bytes the first is kept.
+    """
+    given, first = np.unique(np.asarray(coded_bytes, dtype=np.float64), return_index=True)
+    values = np.asarray(losses, dtype=np.float64)[:, first]
+    if len(given) < 2:
+        return np.repeat(values, np.size(rates), axis=1)
+    curves = PchipInterpolator(np.log(given), values, axis=1, extrapolate=False)
+    return np.asarray(curves(np.clip(np.log(rates), np.log(given[0]), np.log(given[-1]))))
+
+
 def common_range(curves: Sequence[Curve]) -> tuple[float, float] | None:
     """The coded bytes that lie within every curve's range, or None if there are none.
 

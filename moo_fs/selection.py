@@ -81,9 +81,8 @@ def run(
     folder = Path(out) if out is not None else launch.folder_of(plan)
     if workers < 1:
         raise MooFsError(f"workers: wanted 1 or more, got {workers}")
-    if archive.is_finished(folder, plan.specification_hash):
+    if _is_covered(folder, plan):
         return load_selection(folder)
-    _check_folder(folder, plan)
     check_device(device)
     setting = Setting(plan, folder, device)
     with one_thread():
@@ -101,10 +100,12 @@ def status(study: str | Path, out: Path | None = None) -> dict[str, Any]:
     """How far a selection study is: name, pieces, done, archived. Raises MooFsError if the file is wrong."""
     plan = read_selection(study)
     folder = out or launch.folder_of(plan)
-    archived = archive.is_finished(folder, plan.specification_hash)
+    archived = _is_covered(folder, plan)
     pieces = len(pieces_of(plan))
     found = len(list((folder / WORK).glob(f"piece-*/{ROWS}")))
-    return {"name": plan.name, "pieces": pieces, "done": pieces if archived else found, "archived": archived}
+    # Pieces of other settings may lie there too; which ones they are is not known before the subjects are loaded.
+    done = pieces if archived else min(found, pieces)
+    return {"name": plan.name, "pieces": pieces, "done": done, "archived": archived}
 
 
 @functools.lru_cache(maxsize=1)
@@ -141,19 +142,23 @@ def _checked(setting: Setting, subject: PluginSpec) -> dict[str, Any]:
     }
 
 
-def _check_folder(folder: Path, plan: Selection) -> None:
-    """Raise MooFsError if another archive would be written over: only more blocks extend one."""
+def _is_covered(folder: Path, plan: Selection) -> bool:
+    """Whether a folder holds the study, whole, with so many blocks or more.
+
+    Raises MooFsError if it holds another one, which would be written over: only more blocks extend an archive.
+    """
     if not (folder / archive.STUDY).is_file():
-        return
+        return False
     before = archive.read_study_json(folder).get("specification") or {}
     now = plan.specification
     seeds = [one.get("selection", {}).get("seeds", 0) for one in (before, now)]
     alike = [{**one, "selection": {**one.get("selection", {}), "seeds": 0}} for one in (before, now)]
-    if alike[0] != alike[1] or seeds[0] > seeds[1]:
+    if alike[0] != alike[1]:
         raise MooFsError(
             f"{folder}: holds the archive of another study; only more seeds extend it, so remove the folder or choose "
             "another --out"
         )
+    return bool(seeds[0] >= seeds[1]) and not archive.verify(folder)
 
 
 def _execute(setting: Setting, workers: int, tell: Told) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import small_selection
 from small_comparison import OWN_MEASURES, write
 
 import moo_fs
+from moo_fs import selection
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +41,12 @@ def here(compared, tmp_path, monkeypatch):
     shutil.copytree(compared, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def selected(tmp_path_factory):
+    """The folder of a selection study and its finished archive, and what was told; to be read or copied."""
+    folder, told = tmp_path_factory.mktemp("selected"), []
+    with small_selection.quick():
+        selection.run(small_selection.write(folder), tell=told.append)
+    return folder, told

@@ -56,8 +56,13 @@ Archive = Results | Comparison | Trust | SelectionResults
 
 def figure_of(archive: Archive, name: str) -> Figure | None:
     """The figure `name` of an archive, or None if it has no data for it; call it inside `style.styled`."""
+    return figures_with(archive, name).get(name)
+
+
+def figures_with(archive: Archive, name: str) -> dict[str, Figure]:
+    """The figure `name` of an archive and those that are drawn with it; call it inside `style.styled`."""
     drawers = _drawers(archive)
-    return drawers[name](archive).get(name) if name in drawers else None
+    return drawers[name](archive) if name in drawers else {}
 
 
 def caption_of(archive: Archive, name: str) -> str:

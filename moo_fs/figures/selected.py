@@ -32,13 +32,13 @@ def selection_figures(results: SelectionResults) -> dict[str, Figure]:
     found: dict[str, Figure] = {}
     for family in families(results):
         tasks = results.tasks(families(results)[family][0])
-        names = [_name(way) for way in ways_of(results)]
+        names = _first(_emphasised(results), [_name(way) for way in ways_of(results)])
         drawn = selection.draw_rate_curves(
             curve_frame(results, family), tasks, names=names, nulls=NULLS, emphasised=_emphasised(results)
         )
         drawn |= ternary.draw_ternary(cell_frame(results, family), tasks, names=names, nulls=NULLS)
         found |= {f"{name}-{family}": figure for name, figure in drawn.items()}
-    measures = measures_of(results)
+    measures = _first(INFORMATION, measures_of(results))
     shares = pd.concat([share_frame(results, family) for family in families(results)], ignore_index=True)
     return found | selection.draw_share_over_rate(shares, names=measures, nulls=NULLS, emphasised=INFORMATION)
 
@@ -129,6 +129,11 @@ def _emphasised(results: SelectionResults) -> str:
     if "hard" in results.settings["methods"]:
         return INFORMATION
     return _name(next(iter(soft_ways(results).values()))[0])
+
+
+def _first(emphasised: str, names: Sequence[str]) -> list[str]:
+    """Names with the emphasised one, if there, before the others: it takes the first and strongest colour."""
+    return sorted(names, key=lambda name: name != emphasised)
 
 
 def _name(way: Way) -> str:
