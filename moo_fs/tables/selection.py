@@ -180,7 +180,7 @@ def delta_table(results: SelectionResults, family: str) -> Table | None:
         data=data,
         note="Bjøntegaard delta rate in percent, negative: fewer bytes; blocks: 95 % interval over blocks (a range "
         "where there are fewer than 12), images: over resampled test images with the scores "
-        f"kept, for the ways that claims are about. {MISSING}: not asked for, or curves that share too little.",
+        f"kept, for the ways that claims are about. {MISSING}: one block, not asked for, or curves that share too little.",
     )
 
 
@@ -257,9 +257,9 @@ def _delta(row: Mapping[Any, Any]) -> Sequence[str]:
         return MISSING, MISSING, MISSING
     ends = ("low", "high") if np.isfinite(row["low"]) else ("lowest", "highest")
     images = [row.get(name, np.nan) for name in ("image_low", "image_high")]
-    shown = [_percent(row[name]) for name in ends]
+    blocks = " to ".join(_percent(row[name]) for name in ends) if row["blocks"] > 1 else MISSING
     over = " to ".join(map(_percent, images)) if np.isfinite(images).all() else MISSING
-    return _percent(row["mean"]), " to ".join(shown), over
+    return _percent(row["mean"]), blocks, over
 
 
 def _percent(value: float) -> str:
