@@ -11,6 +11,7 @@ import torch
 
 from moo_fs import registry
 from moo_fs.contracts import MooFsError, did_you_mean
+from moo_fs.plugins import EVERY_SUBJECT
 from moo_fs.prepared import Prepared
 from moo_fs.split import SplitModel
 from moo_fs.subjects.linear_gaussian import AnalyticModel
@@ -28,19 +29,20 @@ def load_subject(
 ) -> Prepared:
     """A subject made ready: a registered name, "file.py:function" (relative to `folder`), a model or its factory.
 
-    The option `quantiser` ("mse" or "minmax") belongs to every subject, the others are the factory's own. Raises
-    MooFsError on an unknown name or option and on a model that does not fit its tasks and data.
+    The options `quantiser` ("mse" or "minmax") and `groups` (of channels with a depth in common, 0 for none) belong to
+    every subject, the others are the factory's own. Raises MooFsError on an unknown name or option and on a model that
+    does not fit its tasks and data.
     """
     check_device(device)
     wanted = dict(options or {})
-    quantiser = wanted.pop("quantiser", "mse")
+    ours: dict[str, Any] = {name: wanted.pop(name, default) for name, default in EVERY_SUBJECT.items()}
     if isinstance(subject, SplitModel | AnalyticModel):
-        return Prepared(subject, device=device, quantiser=quantiser)
+        return Prepared(subject, device=device, **ours)
     factory = factory_of(subject, folder=folder) if isinstance(subject, str) else subject
     known = registry.options_of(factory, reserved=("device",))
     for name in wanted:
         if name not in known:
-            raise MooFsError(f"subject '{subject}': no option '{name}'{did_you_mean(name, [*known, 'quantiser'])}")
+            raise MooFsError(f"subject '{subject}': no option '{name}'{did_you_mean(name, [*known, *ours])}")
     try:
         model = factory(device, **wanted)
     except MooFsError:
@@ -49,7 +51,7 @@ def load_subject(
         raise MooFsError(f"subject '{subject}': its function fails: {type(error).__name__}: {error}") from error
     if not isinstance(model, SplitModel | AnalyticModel):
         raise MooFsError(f"subject '{subject}': wanted a moo_fs.SplitModel from it, got {type(model).__name__}")
-    return Prepared(model, device=device, quantiser=quantiser)
+    return Prepared(model, device=device, **ours)
 
 
 def check_device(device: str) -> None:

@@ -10,7 +10,7 @@ import optuna
 import pymoo.core.problem
 
 from moo_fs import api
-from moo_fs.contracts import MAX_BITS, Bits, MooFsError, did_you_mean
+from moo_fs.contracts import MAX_BITS, Bits, Floats, MooFsError, bits_array, did_you_mean
 from moo_fs.loading import Subject, load_subject
 from moo_fs.optimisers.parameters import Decoding
 from moo_fs.prepared import Prepared, Problem
@@ -23,11 +23,21 @@ class OpenProblem(Problem):
 
     `evaluate` takes bits (allocation, channel), 0 to 8, and gives objectives (allocation, objective): the rate in kbit
     per image, then the distortion of each task, all to be minimised. What was evaluated once is remembered.
-    `prepared` may be given to `moo_fs.evaluate`, which knows the test part.
+    `prepared` may be given to `moo_fs.evaluate`, which knows the test part. A subject with groups is searched by group,
+    in all forms: then `space` is theirs, and bits (allocation, group) are spread over the channels by `spread`.
     """
 
+    def evaluate(self, bits: Bits) -> Floats:
+        """See the class."""
+        return super().evaluate(self.spread(bits))
+
+    def spread(self, bits: Bits) -> Bits:
+        """Bits (allocation, channel) of what is searched: the same without groups."""
+        groups = self.prepared.groups
+        return bits if groups is None else groups.spread(bits_array(bits, channels=groups.count))
+
     def as_pymoo(self) -> pymoo.core.problem.Problem:
-        """A vectorised `pymoo` problem with one integer variable a channel, 0 to 8.
+        """A vectorised `pymoo` problem with one integer variable a channel (or group), 0 to 8.
 
         pymoo's own operators need `repair=RoundingRepair()`, on sampling as well; what is not whole is rounded here.
         """
@@ -37,7 +47,8 @@ class OpenProblem(Problem):
         """An objective for `optuna.Study.optimize`; its `directions` are what `optuna.create_study` wants.
 
         `encoding`: "decoding" suggests task weights, lambda and gamma, from which the bits are decoded by the scores
-        (channels count alike without a measure); "bits" suggests one integer a channel, which grows slow with many.
+        (channels count alike without a measure); "bits" suggests one integer a channel (or group), which grows slow
+        with many.
         """
         return OptunaObjective(self, encoding)
 
@@ -72,13 +83,14 @@ class OptunaObjective:
     def __call__(self, trial: optuna.Trial) -> tuple[float, ...]:
         """The objectives of what is suggested in `trial`."""
         bits = self._suggested(trial)
-        trial.set_user_attr("bits", "".join(map(str, bits[0])))
+        trial.set_user_attr("bits", "".join(map(str, self.problem.spread(bits)[0])))
         return tuple(float(value) for value in self.problem.evaluate(bits)[0])
 
     def _suggested(self, trial: optuna.Trial) -> Bits:
         if self.encoding == "bits":
             channels = self.problem.space.channels
-            row = [trial.suggest_int(f"channel_{at}", 0, MAX_BITS) for at in range(channels)]
+            kind = "channel" if self.problem.prepared.groups is None else "group"
+            row = [trial.suggest_int(f"{kind}_{at}", 0, MAX_BITS) for at in range(channels)]
             return np.array([row], dtype=np.int8)
         ranges = self._decoding.distributions.items()
         return self._decoding.decode(
@@ -112,4 +124,4 @@ def problem(
     if measure is not None:
         frame = api.scores(prepared, measure, seed=seed)
         scores = np.stack([frame.loc[frame["task"] == task, "score"].to_numpy() for task in wanted[1:]], axis=1)
-    return OpenProblem(prepared, prepared.space(scores, wanted))
+    return OpenProblem(prepared, prepared.searched(scores, wanted))

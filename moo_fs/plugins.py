@@ -14,7 +14,7 @@ from moo_fs import registry
 from moo_fs.contracts import MooFsError, did_you_mean
 
 NO_MEASURE = "none"
-EVERY_SUBJECT = {"quantiser": "mse"}
+EVERY_SUBJECT = {"quantiser": "mse", "groups": 0}
 RESERVED = {"measure": ("batch", "task", "rng"), "optimiser": ("problem", "rng"), "subject": ("device",)}
 
 

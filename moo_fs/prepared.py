@@ -55,7 +55,7 @@ class Prepared:
             self.error, self.rate = self.tables.error, self.tables.rate
         self.channels = fit.shape[1]
         none = groups == 0 and not isinstance(groups, bool)
-        self.groups = None if none else equal_groups(self.rate, groups, subject=model.name)
+        self.groups = None if none else equal_groups(fit.numpy(), groups, subject=model.name)
         self._evaluators: dict[Part, Evaluator] = {}
 
     @property

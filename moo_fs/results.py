@@ -63,8 +63,9 @@ class Results:
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """`rate`, then the tasks that were searched for."""
-        return ("rate", *self.tasks)
+        """`rate` (what is paid, under another name in studies of another kind), then what was searched for."""
+        declared = (self.study.get("specification") or {}).get("objectives")
+        return (declared[0] if declared else "rate", *self.tasks)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -129,7 +130,7 @@ def allocations(frame: pd.DataFrame) -> NDArray[np.int8]:
 def front_of(trials: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
     """The non-dominated rows of one run's trials on the search part, from the lowest rate to the highest."""
     front = trials[non_dominated(values_of(trials, objectives))]
-    return front.sort_values(["rate_kbit", "trial"], kind="stable").reset_index(drop=True)
+    return front.sort_values([*columns(objectives[:1]), "trial"], kind="stable").reset_index(drop=True)
 
 
 def union_on_search(fronts: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
@@ -138,7 +139,7 @@ def union_on_search(fronts: pd.DataFrame, objectives: Sequence[str]) -> pd.DataF
     Their values on the test part are then honest: choosing by those would take the luckiest of many runs.
     """
     kept = fronts[non_dominated(values_of(fronts, objectives))]
-    return kept.sort_values("rate_kbit", kind="stable").reset_index(drop=True)
+    return kept.sort_values(columns(objectives[:1]), kind="stable").reset_index(drop=True)
 
 
 def summarise(

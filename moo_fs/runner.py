@@ -22,6 +22,7 @@ from moo_fs.archived_values import archived_values
 from moo_fs.contracts import MAX_BITS, Bits, Floats, MooFsError
 from moo_fs.evaluator import NetworkEvaluator
 from moo_fs.execute import execute
+from moo_fs.groups import Grouped
 from moo_fs.loading import load_subject
 from moo_fs.prepared import Prepared, Problem
 from moo_fs.results import allocations, front_of, values_of
@@ -105,9 +106,9 @@ class Runner:
     ) -> RunResult | None:
         """Execute or resume one run; None if it was interrupted (what was evaluated is in its journal)."""
         scores = self.scores(spec)
-        space = self.prepared.space(self._columns(scores), self.study.objectives)
-        problem = Problem(self.prepared, space, cache=self._cache)
-        optimiser = spec.optimiser.load("optimiser")(space, stream(spec.seed, "optimiser"), **spec.optimiser.options)
+        columns = self._columns(scores)
+        problem = Problem(self.prepared, self.prepared.space(columns, self.study.objectives), cache=self._cache)
+        optimiser = self._optimiser(spec, columns)
         with open_run(
             spec,
             study=self.study.name,
@@ -131,6 +132,12 @@ class Runner:
         return RunResult(
             trials, self.front(spec, trials), scores, self._effort(spec, scores, outcome), outcome.exhausted
         )
+
+    def _optimiser(self, spec: RunSpec, scores: Floats | None) -> Any:
+        """A new optimiser, whatever it searches one of channels."""
+        space, rng = self.prepared.searched(scores, self.study.objectives), stream(spec.seed, "optimiser")
+        optimiser = spec.optimiser.load("optimiser")(space, rng, **spec.optimiser.options)
+        return optimiser if self.prepared.groups is None else Grouped(optimiser, self.prepared.groups)
 
     def scores(self, spec: RunSpec, *, keep: bool = True) -> pd.DataFrame | None:
         """Rows of scores.parquet for the run's measure and block; None without a measure."""

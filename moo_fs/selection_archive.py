@@ -85,6 +85,11 @@ class SelectionResults:
         return {str(subject): rows for subject, rows in self.rows.groupby("subject", sort=False)}
 
     @cached_property
+    def curves(self) -> dict[Any, Any]:
+        """Curves that were made of the rows, so that none is made twice; see `selection_curves.curve_of`."""
+        return {}
+
+    @cached_property
     def image_losses(self) -> dict[tuple[int, str], Floats]:
         """(row, task) -> losses (image,)."""
         return {

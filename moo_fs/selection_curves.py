@@ -86,8 +86,12 @@ def blocks_of(results: SelectionResults, family: str) -> list[Block]:
 
 def curve_of(results: SelectionResults, way: Way, block: Block, how: str = LOSS_SPAN) -> Curve | None:
     """The curve of a way in a block under a normalisation; None if it was not run."""
-    rows = way.rows(results, block)
-    return None if rows.empty else Curve(rows["coded_bytes"].to_numpy(), distortions_of(results, rows, how))
+    key = (way, block, how)
+    if key not in results.curves:
+        rows = way.rows(results, block)
+        values = None if rows.empty else distortions_of(results, rows, how)
+        results.curves[key] = None if values is None else Curve(rows["coded_bytes"].to_numpy(), values)
+    return results.curves[key]  # type: ignore[no-any-return]
 
 
 def distortions_of(results: SelectionResults, rows: pd.DataFrame, how: str) -> Floats:

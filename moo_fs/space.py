@@ -12,6 +12,27 @@ from moo_fs.contracts import MAX_BITS, Bits, Floats
 
 
 @dataclass(frozen=True)
+class Region:
+    """Where in a space a search is worth its while: our choices, as uniform depths unless it says otherwise.
+
+    The defaults are those of bit allocation, where what counts happens at 0 to 3 bits.
+
+    Attributes:
+        corner: up to its rate and values 0.5 reaches the corner, the smaller box that searches aim at.
+        whole: up to 1.1 times its rate and values 1 reaches the larger box.
+        most: rates above its rate buy next to nothing.
+        least: share of the corner's rate below which there is nothing to look for.
+        level: mean depth, not a uniform one, at which allocations without any knowledge begin.
+    """
+
+    corner: int = 1
+    whole: int = 2
+    most: int = 3
+    least: float = 0.06
+    level: float = 0.1
+
+
+@dataclass(frozen=True)
 class Space:
     """The search space of one run. All arrays are read-only.
 
@@ -21,6 +42,7 @@ class Space:
         rate: (channel, 9), kbit per image on the fit part, without the header; 0 at depth 0.
         scores: (channel, task) importance as measured (any scale), or None if the run has no measure.
         header: kbit per image that every allocation costs.
+        region: where to search.
     """
 
     objectives: tuple[str, ...]
@@ -28,6 +50,7 @@ class Space:
     rate: Floats
     scores: Floats | None = None
     header: float = 0.128
+    region: Region = Region()
 
     @property
     def channels(self) -> int:

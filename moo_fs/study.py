@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from moo_fs.contracts import MooFsError, did_you_mean
 from moo_fs.plugins import PluginSpec, resolve
@@ -75,7 +75,7 @@ class Study:
         """The objectives but the rate."""
         return self.objectives[1:]
 
-    def with_changes(self, *, budget: int | None = None, seeds: int | None = None) -> Study:
+    def with_changes(self, *, budget: int | None = None, seeds: int | None = None) -> Self:
         """The same study with another budget or number of seeds. Raises MooFsError if one is impossible."""
         changed = self
         if budget is not None:
@@ -133,16 +133,16 @@ def check_objectives(study: Study, tasks: Sequence[str]) -> None:
             )
 
 
-def check_optimisers(study: Study, space: Any) -> None:
+def check_optimisers(study: Study, space: Any, *, called: str = "grid") -> None:
     """Raise MooFsError, with file and key, if an optimiser cannot be made on this `moo_fs.space.Space`."""
     for spec in study.optimisers:
         try:
             spec.load("optimiser")(space, stream(0, "check"), **spec.options)
         except MooFsError as error:
-            raise MooFsError(f"{study.path}: grid.optimisers: {spec.label}: {error}") from error
+            raise MooFsError(f"{study.path}: {called}.optimisers: {spec.label}: {error}") from error
         except Exception as error:  # a user's own class may raise anything
             reason = f"cannot be made: {type(error).__name__}: {error}"
-            raise MooFsError(f"{study.path}: grid.optimisers: {spec.label}: {reason}") from error
+            raise MooFsError(f"{study.path}: {called}.optimisers: {spec.label}: {reason}") from error
 
 
 def difference(study: Study, study_json: Mapping[str, Any]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -52,3 +53,17 @@ def generated(root: Path) -> dict[str, Path]:
     """Files of paper/generated/ by their path there."""
     folder = root / "paper/generated"
     return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+
+
+def unmet(text, defined):
+    """Macros of ours that a LaTeX text needs, parts aside that \\ifdefined leaves out, and that nothing defines."""
+    guards, missing = [], []
+    for token in re.finditer(r"\\ifdefined\\([A-Za-z]+)|\\(fi)\b|\\([A-Z][A-Za-z]+)", re.sub(r"(?<!\\)%.*", "", text)):
+        if token[1]:
+            guards.append(token[1])
+        elif token[2]:
+            guards.pop()
+        elif all(guard in defined for guard in guards) and token[3] not in defined:
+            missing.append(token[3])
+    assert not guards
+    return missing

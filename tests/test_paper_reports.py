@@ -10,6 +10,7 @@ from moo_fs.comparison_archive import load_comparison
 from moo_fs.comparison_report import comparison_page
 from moo_fs.figures.drawn import data_hash, data_of, figure_of
 from moo_fs.figures.style import save_all, styled
+from moo_fs.paper.kinds import open_archive
 from moo_fs.paper.reports import recomputed_faults, report_faults
 from moo_fs.report import page_of, seal
 from moo_fs.results import load_results
@@ -41,7 +42,7 @@ def write_report(archive, tables, page_of_it, files, name):
 @pytest.fixture(params=["study", "comparison"])
 def archive(results, request):
     """Each of them in turn, its report put back afterwards."""
-    found = results[request.param]
+    found = open_archive(results[request.param].folder)
     report = found.folder / "report"
     before = {path: path.read_bytes() for path in report.rglob("*") if path.is_file()}
     yield found

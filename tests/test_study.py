@@ -190,7 +190,10 @@ BAD = {
     "a function's name that is taken": (changed('"l2-norm"', '"own.py:variance"'), "the name 'variance' is taken"),
     "something that cannot be called": (changed('"l2-norm"', '"own.py:number"'), "wanted something callable, got int"),
     "an option of the wrong kind": (changed('"nsga2"', '{name = "own.py:Own", greedy = 1}'), "greedy: wanted bool"),
-    "a selection study": (GOOD.replace("[grid]", "[selection]"), "[selection]: wanted a study with [grid]; use moo-fs run"),
+    "a selection study": (
+        GOOD.replace("[grid]", "[selection]"),
+        "[selection]: wanted a study with [grid]; use moo-fs run",
+    ),
     "a pruning study": (GOOD.replace("[grid]", "[prune]"), "[prune]: wanted a study with [grid]; use moo-fs prune"),
     "no TOML": (changed("seeds = 2", "seeds = = 2"), "(at line 10, column 9)"),
     "a key twice": (changed("seeds = 2", "seeds = 2\nseeds = 3"), "not TOML: "),

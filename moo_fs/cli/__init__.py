@@ -13,7 +13,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from moo_fs.cli import benches, comparisons, papers, scores, streams, studies, subjects
+from moo_fs.cli import benches, comparisons, papers, prunes, scores, streams, studies, subjects
 from moo_fs.cli.console import INTERRUPTED
 from moo_fs.contracts import BoundsError, MooFsError
 
@@ -28,6 +28,7 @@ subjects.add_to(app)
 scores.add_to(app)
 studies.add_to(app)
 comparisons.add_to(app)
+prunes.add_to(app)
 papers.add_to(app)
 streams.add_to(app)
 benches.add_to(app)

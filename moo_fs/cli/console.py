@@ -70,6 +70,16 @@ def steps(total: int) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
+def telling(first: str) -> Iterator[Callable[[str], None]]:
+    """A function that is told what begins, how much there is unknown: a spinner's text, or a line each elsewhere."""
+    if stderr.is_terminal:
+        with stderr.status(f"{first} ...") as spinner:
+            yield lambda text: spinner.update(f"{text} ...")
+    else:
+        yield lambda text: remark(f"{text} ...")
+
+
+@contextmanager
 def status(text: str) -> Iterator[None]:
     """A spinner on a terminal, nothing elsewhere."""
     if stderr.is_terminal:

@@ -43,6 +43,7 @@ def draw_curves(found: Pruning) -> dict[str, Figure]:
     width = found.study["specification"]["width"]
     mine = found.orders[(found.orders["width"] == width) & (found.orders["seed"] >= 0)]
     layers, proposed = list(found.filters), _proposed(found)
+    names = list(dict.fromkeys(name for each in proposed.values() for name in each))
     rows = -(-len(layers) // COLUMNS)
     figure = new_figure(ROW_HEIGHT * rows + 0.6)
     panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
@@ -51,7 +52,7 @@ def draw_curves(found: Pruning) -> dict[str, Figure]:
             curve = part.sort_values("step")["cmi"].to_numpy()
             axes.plot(_taken(curve), curve, color="0.35" if seed == 0 else "0.7", linewidth=1.1, zorder=3 - (seed > 0))
             if seed == 0:
-                _mark(axes, curve, proposed.get(layer, {}))
+                _mark(axes, curve, proposed.get(layer, {}), names)
         axes.set_title(f"{layer}, {found.filters[layer]} filters")
     for axes in panels[len(layers) :]:
         tidy(axes)
@@ -59,10 +60,9 @@ def draw_curves(found: Pruning) -> dict[str, Figure]:
     panels[0].set_ylim(bottom=0)
     figure.supxlabel("share of the layer's filters taken", fontsize=9)
     figure.supylabel("conditional mutual information (nats)", fontsize=9)
-    names = list(dict.fromkeys(name for each in proposed.values() for name in each))
     entries = [handle("first batch", color="0.35"), handle("other batches", color="0.7")]
-    entries += [handle(name, **_marker(name)) for name in names]
-    figure.legend(handles=entries, loc="outside upper center", ncols=min(5, len(entries)))
+    entries += [handle(name, **_marker(name, names)) for name in names]
+    figure.legend(handles=entries, loc="outside upper center", ncols=legend_columns(["other batches", *names], 4))
     return {"cmi-curves": figure}
 
 
@@ -112,7 +112,7 @@ def draw_error(found: Pruning) -> dict[str, Figure]:
 
 def _errors(axes: Axes, rows: pd.DataFrame, names: Sequence[str], found: Pruning) -> None:
     """One panel: a line a measure, median and range over batches."""
-    total = sum(found.filters.values())
+    total, whole = sum(found.filters.values()), 1 - found.unpruned["validation_accuracy"]
     for name in names:
         part = rows[rows["measure"] == name]
         errors = (1 - part["validation_accuracy"]).groupby(1 - part["filters_kept"] / total)
@@ -120,7 +120,7 @@ def _errors(axes: Axes, rows: pd.DataFrame, names: Sequence[str], found: Pruning
         places = middle.index.to_numpy()
         axes.fill_between(places, errors.min(), errors.max(), color=style["color"], alpha=0.15, linewidth=0)
         axes.plot(places, middle, **style, marker="o", markersize=3)
-    axes.axhline(1 - found.unpruned["validation_accuracy"], color="black", linewidth=0.8, linestyle=":")
+    axes.axhline(whole, color="black", linewidth=0.8, linestyle=":")
     axes.axvline(1 / 3, color="0.5", linewidth=0.8, linestyle=":")
     axes.text(1 / 3, 0.02, " a third", transform=axes.get_xaxis_transform(), va="bottom", fontsize=8)
 
@@ -136,17 +136,17 @@ def _proposed(found: Pruning) -> dict[str, dict[str, list[int]]]:
     return proposed
 
 
-def _mark(axes: Axes, curve: Any, proposed: Mapping[str, list[int]]) -> None:
+def _mark(axes: Axes, curve: Any, proposed: Mapping[str, list[int]], names: Sequence[str]) -> None:
     for name, counts in proposed.items():
         places = [count - 1 for count in counts]
-        axes.plot(_taken(curve)[places], curve[places], **_marker(name), zorder=4, clip_on=False)
+        axes.plot(_taken(curve)[places], curve[places], **_marker(name, names), zorder=4, clip_on=False)
 
 
-def _marker(name: str) -> dict[str, Any]:
-    kind = name.partition("[")[0]
-    size = {"|": 7, "v": 5}.get(MARKERS[kind], 3.5)
-    colour = PALETTE[list(MARKERS).index(kind)]
-    return {"color": colour, "marker": MARKERS[kind], "markersize": size, "linestyle": ""}
+def _marker(name: str, names: Sequence[str]) -> dict[str, Any]:
+    """A cutoff's mark: its shape by the kind, its colour by its place."""
+    shape = MARKERS[name.partition("[")[0]]
+    size, colour = {"|": 7, "v": 5}.get(shape, 3.5), PALETTE[list(names).index(name) % len(PALETTE)]
+    return {"color": colour, "marker": shape, "markersize": size, "linestyle": ""}
 
 
 def _taken(curve: Any) -> Any:

@@ -19,11 +19,12 @@ CORNER_DISTORTION = 0.5
 def boxes(space: Space) -> tuple[Floats, Floats]:
     """The two boxes (objective,) that searches aim at, whatever a study's reference: the whole and its corner.
 
-    Up to 1.1 times the rate of uniform 2 bits and distortion 1; up to the rate of uniform 1 bit and distortion 0.5.
+    Up to 1.1 times the rate of uniform 2 bits and distortion 1; up to the rate of uniform 1 bit and distortion 0.5;
+    the depths are those of the space's region.
     """
     uniform, tasks = space.rate.sum(axis=0) + space.header, len(space.tasks)
-    whole = np.array([1.1 * uniform[2], *[1.0] * tasks])
-    corner = np.array([uniform[1], *[CORNER_DISTORTION] * tasks])
+    whole = np.array([1.1 * uniform[space.region.whole], *[1.0] * tasks])
+    corner = np.array([uniform[space.region.corner], *[CORNER_DISTORTION] * tasks])
     return whole, corner
 
 

@@ -9,15 +9,13 @@ from moo_fs.contracts import Bits, Floats, MooFsError
 from moo_fs.optimisers.parameters import Decoding
 from moo_fs.space import Space
 
-LEAST_LEVEL = 0.1
-
 
 class Random:
     """Allocations that know nothing: a level of total bits, then that many bits thrown at the channels.
 
-    The mean depth is drawn log-uniformly from 0.1 to 8 bits a channel, because uniform depths would all cost about
-    4 bits a channel and miss the region where allocation matters; bits beyond 8 in a channel are lost. Neither scores
-    nor tables are looked at.
+    The mean depth is drawn log-uniformly from 0.1 (the space's `region.level`) to 8 bits a channel, because uniform
+    depths would all cost about 4 bits a channel and miss the region where allocation matters; bits beyond 8 in a
+    channel are lost. Neither scores nor tables are looked at.
     """
 
     uses_scores = False
@@ -66,7 +64,7 @@ class Sobol:
 def throw_bits(space: Space, rng: np.random.Generator, count: int) -> Bits:
     """`count` allocations: a total of bits at a log-uniform level, thrown one by one at channels drawn uniformly."""
     channels = space.channels
-    level = np.exp(rng.uniform(np.log(LEAST_LEVEL), np.log(space.max_bits), count))
+    level = np.exp(rng.uniform(np.log(space.region.level), np.log(space.max_bits), count))
     totals = np.rint(level * channels).astype(np.int64)
     rows = [rng.multinomial(total, np.full(channels, 1.0 / channels)) for total in totals]
     return np.minimum(np.array(rows), space.max_bits).astype(np.int8)

@@ -10,8 +10,6 @@ from moo_fs.space import Space
 
 LAMBDAS = 48
 HALVINGS = 18
-LEAST_SHARE = 0.06  # of the rate of uniform 1 bit: below it hardly a channel is sent
-MOST_DEPTH = 3  # rates above uniform 3 bits buy next to nothing
 
 
 def simplex(rng: np.random.Generator, count: int, tasks: int) -> Floats:
@@ -26,17 +24,17 @@ def simplex(rng: np.random.Generator, count: int, tasks: int) -> Floats:
 
 def rate_levels(space: Space, count: int) -> Floats:
     """`count` rates in kbit without header, spaced geometrically over the region where allocation matters."""
-    uniform = space.rate.sum(axis=0)
-    return np.geomspace(LEAST_SHARE * uniform[1], uniform[MOST_DEPTH], count)
+    uniform, region = space.rate.sum(axis=0), space.region
+    return np.geomspace(region.least * uniform[region.corner], uniform[region.most], count)
 
 
 def lambda_bounds(space: Space) -> tuple[float, float]:
-    """(least, largest) lambda worth searching: within `space.lambda_range`, cut at uniform 3 bits' rate."""
+    """(least, largest) lambda worth searching: within `space.lambda_range`, cut at the rate of the region's `most`."""
     low, high = space.lambda_range
     grid = np.geomspace(low, high, LAMBDAS)
     equal = np.full((LAMBDAS, len(space.tasks)), 1.0 / len(space.tasks))
     rates = space.rate_of(space.decode(equal, grid)) - space.header
-    affordable = grid[rates <= space.rate[:, MOST_DEPTH].sum()]
+    affordable = grid[rates <= space.rate[:, space.region.most].sum()]
     return (float(affordable[0]) if len(affordable) and affordable[0] < high else low), high
 
 

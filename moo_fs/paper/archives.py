@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
-from moo_fs.archive import STUDY, verify
-from moo_fs.comparison_archive import ABOUT, Comparison, load_comparison
+from moo_fs.comparison_archive import Comparison
 from moo_fs.contracts import MooFsError, did_you_mean
-from moo_fs.results import Results, load_results, recheck
-from moo_fs.trust_archive import ABOUT as JUDGED
-from moo_fs.trust_archive import Trust, faults_of, load
+from moo_fs.paper.cut_fronts import CutFronts
+from moo_fs.paper.kinds import (
+    COMPARISON,
+    CUT,
+    MARKERS,
+    PRUNED,
+    SELECTION,
+    STUDIED,
+    TRUSTED,
+    Kind,
+    Opened,
+    kind_of,
+    open_archive,
+)
+from moo_fs.prune_studies.archive import Pruning
+from moo_fs.results import Results
+from moo_fs.selection_archive import SelectionResults
+from moo_fs.trust_archive import Trust
 
 NOT_KEPT = ("quickstart", "quickstart-compare", "*-own")  # what a newcomer's commands leave; .gitignore names them too
 
@@ -20,100 +35,86 @@ class Archives:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._studies: dict[str, Results] = {}
-        self._comparisons: dict[str, Comparison] = {}
-        self._judged: dict[str, Trust] = {}
+        self._opened: dict[str, Opened] = {}
 
     def names(self) -> list[str]:
-        """Names of all archives that lie there: of studies, of comparisons and of measures judged."""
-        return sorted({path.parent.name for kind in (STUDY, ABOUT, JUDGED) for path in self.folder.glob(f"*/{kind}")})
+        """Names of all archives that lie there, of every kind."""
+        return sorted({path.parent.name for marker in MARKERS for path in self.folder.glob(f"*/{marker}")})
 
     def to_be_named(self) -> list[str]:
         """Names of the archives whose hashes belong on record: all but those that a repository does not keep."""
         return [name for name in self.names() if not any(fnmatch(name, pattern) for pattern in NOT_KEPT)]
 
-    def is_comparison(self, name: str) -> bool:
-        """Whether an archive is that of a comparison."""
-        return (self.folder / name / ABOUT).is_file()
+    def opened(self, name: str) -> Opened:
+        """An archive of any kind, with what its report is made of. Raises MooFsError if there is none, or it is not
+        whole.
+        """
+        if name not in self._opened:
+            if kind_of(self.folder / name) is None:
+                raise self._missing(name, STUDIED)
+            self._opened[name] = open_archive(self.folder / name)
+        return self._opened[name]
+
+    def wanted(self, name: str, kind: Kind) -> Opened:
+        """An archive of one kind. Raises MooFsError if there is none, it is another kind's, or it is not whole."""
+        if kind_of(self.folder / name) is not kind:
+            raise self._missing(name, kind)
+        return self.opened(name)
 
     def study(self, name: str) -> Results:
-        """The archive of a study. Raises MooFsError if there is none, it is a comparison's, or it is not whole."""
-        if name not in self._studies:
-            if not (self.folder / name / STUDY).is_file():
-                raise self._missing(name, "a study")
-            self._studies[name] = load_results(self.folder / name)
-        return self._studies[name]
+        """The archive of a study; errors as for `wanted`."""
+        return self._content(name, STUDIED)  # type: ignore[no-any-return]
 
     def comparison(self, name: str) -> Comparison:
-        """The archive of a comparison. Raises MooFsError if there is none, it is a study's, or it is not whole."""
-        if name not in self._comparisons:
-            if not self.is_comparison(name):
-                raise self._missing(name, "a comparison")
-            self._comparisons[name] = load_comparison(self.folder / name)
-        return self._comparisons[name]
-
-    def is_judged(self, name: str) -> bool:
-        """Whether an archive is what `moo-fs scores` wrote."""
-        return (self.folder / name / JUDGED).is_file()
+        """The archive of a comparison; errors as for `wanted`."""
+        return self._content(name, COMPARISON)  # type: ignore[no-any-return]
 
     def judged(self, name: str) -> Trust:
-        """What `moo-fs scores` wrote. Raises MooFsError if there is none, or it is not whole."""
-        if name not in self._judged:
-            if not self.is_judged(name):
-                raise self._missing(name, "measures judged")
-            self._judged[name] = load(self.folder / name)
-        return self._judged[name]
+        """What `moo-fs scores` wrote; errors as for `wanted`."""
+        return self._content(name, TRUSTED)  # type: ignore[no-any-return]
 
-    def of(self, name: str) -> Results | Comparison | Trust:
-        """An archive of any kind."""
-        if self.is_judged(name):
-            return self.judged(name)
-        return self.comparison(name) if self.is_comparison(name) else self.study(name)
+    def selection(self, name: str) -> SelectionResults:
+        """The archive of a selection study; errors as for `wanted`."""
+        return self._content(name, SELECTION)  # type: ignore[no-any-return]
+
+    def pruning(self, name: str) -> Pruning:
+        """The archive of a pruning study; errors as for `wanted`."""
+        return self._content(name, PRUNED)  # type: ignore[no-any-return]
+
+    def cut_fronts(self, name: str) -> CutFronts:
+        """The archive of a search over pruned networks; errors as for `wanted`."""
+        return self._content(name, CUT)  # type: ignore[no-any-return]
+
+    def is_comparison(self, name: str) -> bool:
+        """Whether an archive is that of a comparison."""
+        return kind_of(self.folder / name) is COMPARISON
 
     def hash_of(self, name: str) -> str:
         """SHA-256 of all that an archive holds, of what study.json or comparison.json says too."""
-        return self.of(name).archive_hash
+        return self.opened(name).archive_hash
 
     def networks(self, name: str) -> list[Results]:
         """The studies' archives of the networks in an archive: itself, or each of a comparison's."""
         return [*self.comparison(name).networks.values()] if self.is_comparison(name) else [self.study(name)]
 
-    def parts(self, name: str) -> list[Results]:
-        """The studies' archives that an archive consists of: itself, or every network's; none of measures judged."""
-        if self.is_judged(name):
-            return []
-        if not self.is_comparison(name):
-            return [self.study(name)]
-        found = self.comparison(name)
-        return [*found.networks.values(), *(one for own in found.own.values() for one in own)]
-
     def verified(self, name: str) -> list[str]:
         """Files of an archive that differ from their hashes, a sentence each."""
         folder = self.folder / name
-        if sum((folder / kind).is_file() for kind in (STUDY, ABOUT, JUDGED)) > 1:
+        if sum((folder / marker).is_file() for marker in MARKERS) > 1:
             return [f"{folder}: holds archives of more than one kind; give each a folder of its own"]
-        if self.is_judged(name):
-            return faults_of(folder)
-        if not self.is_comparison(name):
-            return verify(folder)
-        return [fault for path in sorted(folder.rglob(STUDY)) for fault in verify(path.parent)]
+        return (kind_of(folder) or STUDIED).verify(folder)
 
     def rechecked(self, name: str) -> list[str]:
-        """What an archive has otherwise than its own trials give, a sentence each."""
-        return [
-            f"{part.folder}: {fault}; remove the folder and run the study again"
-            for part in self.parts(name)
-            for fault in recheck(part)
-        ]
+        """What an archive has otherwise than it gives itself, a sentence each."""
+        opened = self.opened(name)
+        return opened.kind.recheck(opened.content)
 
-    def _kind(self, name: str) -> str:
-        if self.is_judged(name):
-            return "measures judged"
-        return "a comparison" if self.is_comparison(name) else "a study"
+    def _content(self, name: str, kind: Kind) -> Any:
+        return self.wanted(name, kind).content
 
-    def _missing(self, name: str, kind: str) -> MooFsError:
-        near = did_you_mean(name, [one for one in self.names() if self._kind(one) == kind])
-        found = "another kind" if (self.folder / name).is_dir() and name in self.names() else "nothing"
+    def _missing(self, name: str, kind: Kind) -> MooFsError:
+        near = did_you_mean(name, [one for one in self.names() if kind_of(self.folder / one) is kind])
+        found = "another kind" if kind_of(self.folder / name) else "nothing"
         return MooFsError(
-            f"paper/paper.toml: wanted the archive of {kind} in {self.folder / name}, found {found}{near}"
+            f"paper/paper.toml: wanted the archive of {kind.name} in {self.folder / name}, found {found}{near}"
         )

@@ -24,7 +24,8 @@ RESTORE = "restore the archive or, if it was meant to change, run `moo-fs paper`
 def check_paper(root: str | Path) -> list[str]:
     """Every fault of the archives, of their reports and of the paper, a sentence each; nothing is written.
 
-    Archives: every file against its hash, fronts and hypervolumes against their recomputation from the trials.
+    Archives: every file against its hash, and what can be computed again from them: fronts and hypervolumes from the
+    trials, distortions of selection studies from the losses of their images, filters kept from their lists.
     Reports and paper: every file against its hash, tables and numbers against their recomputation byte for byte,
     figures by the data in them. An archive that paper.toml does not name is a fault, for nothing outside of it holds
     its hash; those that a repository does not keep (`archives.NOT_KEPT`) are checked by themselves. Raises MooFsError
@@ -68,7 +69,7 @@ def _archive_faults(archives: Archives, name: str) -> list[str]:
     """Files that differ from their hashes, or are missing, or cannot be read."""
     faults = [f"{fault}; {RESTORE}" for fault in archives.verified(name)]
     try:
-        archives.of(name)
+        archives.opened(name)
     except MooFsError as error:
         return faults or [str(error)]
     return faults
@@ -83,7 +84,7 @@ def _unlike_recorded(archives: Archives, name: str, wanted: str | None) -> list[
 
 def _report_faults(archives: Archives, name: str, *, again: bool) -> list[str]:
     """A report that was edited, and, where it was not and `again`, one that the archive would give otherwise."""
-    archive = archives.of(name)
+    archive = archives.opened(name)
     found = report_faults(archive)
     return found or (recomputed_faults(archive) if again else [])
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from moo_fs.contracts import MooFsError
-from moo_fs.figures.drawn import caption_of, figure_of
 from moo_fs.paper.archives import Archives
 from moo_fs.paper.comparing import compare_macros, floats_tex
-from moo_fs.paper.declaration import COMPARE, TRUST, Declaration
+from moo_fs.paper.declaration import COMPARE, PRUNE, PRUNE_FRONTS, SELECTIONS, TRUST, Declaration, Shown
 from moo_fs.paper.judging import trust_macros
+from moo_fs.paper.kinds import CUT, PRUNED, SELECTION
 from moo_fs.paper.numbers import codec_macros, costs_macros, hypervolume_macros, macro_name, macros_tex
+from moo_fs.paper.pruning import front_floats, front_macros, prune_floats, prune_macros
+from moo_fs.paper.selecting import selection_macros
+from moo_fs.paper.selection_floats import claims_summary, selection_floats
 from moo_fs.paper.subjects import subject_macros
 from moo_fs.results import Results
 from moo_fs.tables.coded import coded_table
@@ -72,24 +75,30 @@ def texts_of(declared: Declaration, archives: Archives) -> list[Item]:
         sources = {source: made[source]}
         if part == "subjects" and COMPARE in declared.sources:
             sources[declared.sources[COMPARE]] = made[declared.sources[COMPARE]]
-        tables = _TABLES[part](declared, archives)
+        tables = _TABLES[part](declared, archives) if part in _TABLES else _floats(part, source, archives)
         items += _forms(tables, sources)
-        if part == COMPARE:
-            items.append(Item("compare.tex", floats_tex(tables, named(sources)), sources))
-    return items
+        if part == COMPARE or part not in _TABLES:
+            items.append(Item(f"{part}.tex", floats_tex(tables, named(sources)), sources))
+    return items + _claims(declared, archives, made)
 
 
 def drawings_of(declared: Declaration, archives: Archives) -> Iterator[Drawing]:
     """Every figure, one at a time; ask for them only inside `style.styled`."""
-    for name, source in declared.figures.items():
-        archive = archives.of(source)
-        figure = figure_of(archive, name)
-        if figure is None:
-            raise MooFsError(
-                f"paper/paper.toml: sources.figures.{name}: archive '{source}' has no data for it; name another"
-            )
-        caption = caption_of(archive, name)
-        yield Drawing(f"figures/{name}.pdf", figure, caption, {source: archive.archive_hash})
+    for name, shown in declared.figures.items():
+        archive = archives.opened(shown.archive)
+        figure = _figure(name, shown, archives)
+        yield Drawing(
+            f"figures/{name}.pdf", figure, archive.caption(shown.figure), {shown.archive: archive.archive_hash}
+        )
+
+
+def _figure(name: str, shown: Shown, archives: Archives) -> Any:
+    figure = archives.opened(shown.archive).figure(shown.figure)
+    if figure is None:
+        raise MooFsError(
+            f"paper/paper.toml: sources.figures.{name}: archive '{shown.archive}' has no data for it; name another"
+        )
+    return figure
 
 
 def named(made_from: Mapping[str, str]) -> str:
@@ -108,12 +117,21 @@ def _macros(declared: Declaration, archives: Archives) -> dict[str, str]:
             found |= compare_macros(archives.comparison(source))
         elif part == TRUST:
             found |= trust_macros(source, archives.judged(source))
+        elif part in SELECTIONS:
+            found |= selection_macros(part, archives.wanted(source, SELECTION))
+        elif part == PRUNE:
+            found |= prune_macros(archives.wanted(source, PRUNED))
+        elif part == PRUNE_FRONTS:
+            found |= front_macros(archives.wanted(source, CUT))
         elif part == "codec":
             found |= codec_macros(source, archives.networks(source))
         else:
             found |= _MACROS[part](archives.study(source))
-    for name, source in declared.figures.items():
-        caption = caption_of(archives.of(source), name)
+    if _claims_table(declared, archives) is not None:
+        found["HasSelectionClaims"] = ""
+    for name, shown in declared.figures.items():
+        _figure(name, shown, archives)  # one that cannot be drawn has no caption either
+        caption = archives.opened(shown.archive).caption(shown.figure)
         found |= {f"HasFigure{macro_name(name)}": "", f"Caption{macro_name(name)}": escape(caption)}
     return found
 
@@ -160,6 +178,27 @@ def _compare_tables(declared: Declaration, archives: Archives) -> list[Fragment]
 
 def _trust_tables(declared: Declaration, archives: Archives) -> list[Fragment]:
     return [summary_table(archives.judged(declared.sources[TRUST]))]
+
+
+def _floats(part: str, source: str, archives: Archives) -> Sequence[Fragment]:
+    """The tables of a part that main.tex shows in floats, one after the other."""
+    if part == PRUNE:
+        return prune_floats(archives.wanted(source, PRUNED))
+    if part == PRUNE_FRONTS:
+        return front_floats(archives.wanted(source, CUT))
+    return selection_floats(part, archives.wanted(source, SELECTION))
+
+
+def _claims(declared: Declaration, archives: Archives, made: dict[str, str]) -> list[Item]:
+    """How the claims on feature selection fare, over all its studies; nothing without one that has a claim."""
+    table = _claims_table(declared, archives)
+    sources = {source: made[source] for part, source in declared.sources.items() if part in SELECTIONS}
+    return [] if table is None else _forms([table], sources)
+
+
+def _claims_table(declared: Declaration, archives: Archives) -> Fragment | None:
+    sources = [source for part, source in declared.sources.items() if part in SELECTIONS]
+    return claims_summary([archives.wanted(source, SELECTION) for source in sources])
 
 
 def _forms(tables: Sequence[Fragment], made_from: dict[str, str]) -> list[Item]:

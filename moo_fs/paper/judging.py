@@ -12,7 +12,6 @@ from moo_fs.trust_archive import Trust
 from moo_fs.trust_report import LEADERS, MEASURE
 
 
-
 def trust_macros(name: str, trust: Trust) -> dict[str, str]:
     """Sizes, who foretells damage best in each setting, where mutual information stands, which measures move."""
     images = trust.about["images"]

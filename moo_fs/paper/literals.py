@@ -22,6 +22,7 @@ FREE = (
     re.compile(r"\\(?:re|provide)?newcommand\*?\{\\[A-Za-z]+\}\[\d\]"),  # how many arguments a macro has
     re.compile(r"#\d"),  # one of them
     re.compile(r"A_\{12\}"),  # the name of an effect size
+    re.compile(r"CIFAR-10\b"),  # the name of a data set
 )
 FORMULA = re.compile(r"\$([^$]*)\$|\\\[.*?\\\]|\\begin\{equation\}.*?\\end\{equation\}", re.DOTALL)
 SMALL = re.compile(r"(?<![\d.,])\d(?![\d]|[.,]\d)")  # one digit: 0, 1, powers of 2

@@ -6,22 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from moo_fs.comparison_archive import Comparison
-from moo_fs.comparison_report import comparison_page
-from moo_fs.figures.drawn import Archive, data_of
-from moo_fs.report import page_of
-from moo_fs.tables import tables_of
-from moo_fs.tables.comparison import comparison_tables
-from moo_fs.tables.trust import trust_tables
-from moo_fs.trust_archive import Trust
-from moo_fs.trust_report import trust_page
+from moo_fs.figures.drawn import data_hash
+from moo_fs.figures.style import styled
+from moo_fs.paper.kinds import Opened
 from moo_fs.whole_files import file_digest
 
 AGAIN = "run `moo-fs report` again"
 BY_MACHINE = (".tex", ".md", ".csv", ".pdf", ".png")
 
 
-def report_faults(archive: Archive) -> list[str]:
+def report_faults(archive: Opened) -> list[str]:
     """Faults of the report in an archive's folder, by the hashes beside it; none if there is no report."""
     report = archive.folder / "report"
     if not report.is_dir():
@@ -30,7 +24,7 @@ def report_faults(archive: Archive) -> list[str]:
     if content is None:
         return [f"{report / 'hashes.json'}: is missing or not what moo-fs report writes; {AGAIN}"]
     faults = []
-    if (content.get("made_from"), content.get("archive")) != (archive.archive_hash, _files(archive)):
+    if (content.get("made_from"), content.get("archive")) != (archive.archive_hash, archive.files):
         faults.append(f"{report / 'hashes.json'}: the report was made from another state of the archive; {AGAIN}")
     listed = content["report"]
     for name, digest in listed.items():
@@ -44,7 +38,7 @@ def report_faults(archive: Archive) -> list[str]:
     return faults
 
 
-def recomputed_faults(archive: Archive) -> list[str]:
+def recomputed_faults(archive: Opened) -> list[str]:
     """Files of a report that its archive would give otherwise: tables in all forms, the page, figures by their data."""
     report = archive.folder / "report"
     if not report.is_dir():
@@ -57,18 +51,10 @@ def recomputed_faults(archive: Archive) -> list[str]:
     ] + _figure_faults(archive, figures)
 
 
-def _texts(archive: Archive, figures: list[str]) -> dict[str, str]:
+def _texts(archive: Opened, figures: list[str]) -> dict[str, str]:
     """Path in the report -> what belongs there."""
-    if isinstance(archive, Trust):
-        tables = trust_tables(archive)
-        texts = {"index.md": trust_page(archive, tables, figures)}
-    elif isinstance(archive, Comparison):
-        tables = comparison_tables(archive)
-        texts = {"index.md": comparison_page(archive, tables, figures)}
-    else:
-        tables = tables_of(archive)
-        texts = {"index.md": page_of(archive, tables, figures)}
-    for name, table in tables.items():
+    texts = {"index.md": archive.page(figures)}
+    for name, table in archive.tables.items():
         texts[f"tables/{name}.csv"] = table.csv()
         if table.header:
             texts[f"tables/{name}.tex"] = table.tex(archive.archive_hash)
@@ -76,21 +62,20 @@ def _texts(archive: Archive, figures: list[str]) -> dict[str, str]:
     return texts
 
 
-def _figure_faults(archive: Archive, figures: list[str]) -> list[str]:
+def _figure_faults(archive: Opened, figures: list[str]) -> list[str]:
     """Bytes of a figure depend on fonts: what was drawn is compared by its data, as recorded when it was written."""
     hashes = archive.folder / "report" / "hashes.json"
-    recorded, again = (_read(hashes) or {}).get("figures"), data_of(archive, figures)
+    recorded = (_read(hashes) or {}).get("figures")
     if not isinstance(recorded, dict):
         return [f"{hashes}: does not say what data its figures show; {AGAIN}"]
+    with styled():
+        drawn = {name: archive.figure(name) for name in sorted({*recorded, *figures})}
+        again = {name: data_hash(figure) for name, figure in drawn.items() if figure is not None}
     return [
         f"{hashes}: figure '{name}' does not show what the archive gives; {AGAIN}"
-        for name in sorted({*recorded, *figures})
-        if again.get(name) is None or recorded.get(name) != again[name]
+        for name in drawn
+        if name not in again or recorded.get(name) != again[name]
     ]
-
-
-def _files(archive: Archive) -> dict[str, str]:
-    return dict(archive.about["files"] if isinstance(archive, Comparison) else archive.files)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

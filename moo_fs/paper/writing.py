@@ -11,6 +11,9 @@ from typing import Any
 
 from moo_fs.contracts import MooFsError
 from moo_fs.figures.drawn import FIGURES, data_hash
+from moo_fs.figures.prune import CAPTIONS as PRUNED
+from moo_fs.figures.prune_fronts import CAPTIONS as CUT
+from moo_fs.figures.selected import SHARES
 from moo_fs.figures.style import save, styled
 from moo_fs.paper.archives import Archives
 from moo_fs.paper.contents import Drawing, drawings_of, named, texts_of
@@ -43,7 +46,7 @@ class Places:
 
     def declared(self) -> Declaration:
         """What paper.toml says."""
-        return read_declaration(self.paper / "paper.toml", figures=tuple(FIGURES))
+        return read_declaration(self.paper / "paper.toml", figures=(*FIGURES, *PRUNED, *CUT, SHARES))
 
 
 def places_of(root: str | Path) -> Places:

@@ -13,6 +13,7 @@ from moo_fs.results import Results, values_of
 from moo_fs.tables.rendering import MISSING, Table, count, number, spread
 
 VALUES = ("hypervolume_test", "corner_test")
+CORNER = "the rate of uniform 1 bit with distortions 0.5"
 
 
 def hypervolume_table(results: Results) -> Table:
@@ -120,6 +121,6 @@ def _note(results: Results) -> str:
     test = ", no test" if results.blocks < ENOUGH_PAIRS else ""
     return (
         f"{_blocks(results)}: medians and ranges{test}. Shares of the box from 0 to the reference (hypervolume) and to "
-        f"the rate of uniform 1 bit with distortions 0.5 (corner). Baselines by their own points. Best in bold. "
+        f"{results.study.get('corner_about', CORNER)} (corner). Baselines by their own points. Best in bold. "
         "Beyond: points of a front that lie outside of the reference and count nothing."
     )

@@ -180,7 +180,8 @@ def delta_table(results: SelectionResults, family: str) -> Table | None:
         data=data,
         note="Bjøntegaard delta rate in percent, negative: fewer bytes; blocks: 95 % interval over blocks (a range "
         "where there are fewer than 12), images: over resampled test images with the scores "
-        f"kept, for the ways that claims are about. {MISSING}: one block, not asked for, or curves that share too little.",
+        "kept, for the ways that claims are about. "
+        f"{MISSING}: one block, not asked for, or curves that share too little.",
     )
 
 

@@ -1,0 +1,105 @@
+"""The report of a pruning study: tables, figures and a page, from the archive in its folder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from moo_fs.figures.drawn import data_hash
+from moo_fs.figures.prune import CAPTIONS, prune_figures, write_prune_figures
+from moo_fs.figures.style import styled
+from moo_fs.numerals import number, percent
+from moo_fs.prune_studies.archive import Pruning, load
+from moo_fs.prune_studies.jobs import SAME
+from moo_fs.prune_studies.judged import against_rivals, chosen, filled, of_first_batch
+from moo_fs.report import embedded, seal
+from moo_fs.tables import Table, write_tables
+from moo_fs.tables.prune import prune_tables
+from moo_fs.tables.prune_claims import points
+
+POINTS = 100
+
+
+def write_prune_report(folder: Path) -> list[Path]:
+    """Write `folder`/report: index.md, tables, figures, hashes.json; the same archive gives the same bytes.
+
+    Raises MooFsError if the folder holds no whole archive of a pruning study.
+    """
+    found = load(folder)
+    tables = prune_tables(found)
+    report = folder / "report"
+    written = write_tables(tables, report / "tables", found.archive_hash)
+    written += write_prune_figures(found, report / "figures")
+    page = report / "index.md"
+    figures = sorted({path.stem for path in written if path.suffix == ".png"})
+    page.write_text(prune_page(found, tables, figures), encoding="utf-8", newline="\n")
+    written.append(page)
+    with styled():
+        data = {name: data_hash(figure) for name, figure in prune_figures(found).items()}
+    return seal(report, written, found.archive_hash, found.study["files"], data)
+
+
+def prune_page(found: Pruning, tables: dict[str, Table], figures: Iterable[str]) -> str:
+    """The report as Markdown."""
+    pictures = list(figures)
+    parts = [
+        f"<!-- made from {found.archive_hash} -->",
+        f"# {found.study['name']}",
+        found.study["question"],
+        "## What was run",
+        _run(found),
+        "## What it shows",
+        "\n".join(f"* {line}" for line in findings(found)),
+        *embedded(tables, pictures, ["claims"], [], CAPTIONS),
+        "## Variants",
+        *embedded(tables, pictures, ["variants", "pairs", "layers"], ["kept-shares"], CAPTIONS),
+        "## Against other orders",
+        *embedded(tables, pictures, ["rivals", "tuned"], ["error"], CAPTIONS),
+        "## Orders",
+        *embedded(tables, pictures, ["orders", "planted"], ["cmi-curves"], CAPTIONS),
+    ]
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def findings(found: Pruning) -> list[str]:
+    """What the study says, sentence by sentence."""
+    best, rivals, whole = chosen(found), against_rivals(found), found.unpruned
+    first = best.iloc[0]
+    lines = [
+        f"First batch, chosen on validation images: {first['formulation']}, {first['cutoff']}, {first['direction']}, "
+        f"without {percent(first['removed'])} of the filters: {points(POINTS * first['test_accuracy'])} % of the test "
+        f"images, {points(first['drop'])} points below the whole network's "
+        f"{points(POINTS * whole['test_accuracy'])} %, {filled(found)}, not trained on."
+    ]
+    at_same = rivals[(rivals["cutoff"] == SAME)].sort_values("accuracy_median", ascending=False, kind="stable")
+    if len(at_same):
+        order = ", ".join(
+            f"`{row['measure']}` {points(POINTS * row['accuracy_median'])}" for row in at_same.to_dict("records")
+        )
+        lines.append(f"Test accuracy in % at the chosen variant's counts, median over batches: {order}.")
+    if len(found.twins):
+        lines.append(
+            f"Filters are really gone: no logit of {len(found.twins)} cut networks is further than "
+            f"{number(found.twins['difference'].max())} from that of the masked network."
+        )
+    mine = of_first_batch(found, found.summary)
+    stuck = mine[mine["cutoff"].str.startswith("permutation")]
+    if len(stuck):
+        lines.append(
+            f"With the permutation test's one candidate a layer the choice leaves {stuck['filters_kept'].min()} to "
+            f"{stuck['filters_kept'].max()} of {whole['filters_kept']} filters."
+        )
+    return lines
+
+
+def _run(found: Pruning) -> str:
+    said, network, images = found.study["specification"], found.study["network"], found.study["images"]
+    batches, cut = said["seeds"], len(found.summary) - 1
+    others = f", {len(said['repeated'])} of them on each of {batches - 1} others" if batches > 1 else ""
+    return (
+        f"{network['name']} of width {network['width']:g} ({sum(network['filters'].values())} filters); {cut} cut "
+        f"networks: {len(said['variants'])} variants on a batch of {said['images']} of the {images['training']} "
+        f"training images{others}, and {len(said['measures']) - 1} other measures; choices on "
+        f"{said['choose_images']} of {images['validation']} validation images; every row of all {images['test']} test "
+        f"images, which choose nothing; backend {found.study['backend']}."
+    )

@@ -1,0 +1,254 @@
+"""What a pruning study says of the published claims, in raw numbers: claims, pairs of variants, stability of orders.
+
+All of it describes: batches of images are few, so that ranges are given and no probability.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from moo_fs.contracts import Floats
+from moo_fs.prune_file import CMI
+from moo_fs.prune_studies.archive import VARIANT, Pruning
+from moo_fs.prune_studies.jobs import SAME
+from moo_fs.renyi import DETERMINED
+
+# The published headline, in accuracy points, and our own reading of "close".
+HEADLINE, CLOSE = 0.32, 0.5
+POINTS = 100
+
+
+def as_chosen(found: Pruning, rows: pd.DataFrame) -> pd.DataFrame:
+    """Of rows of any file of the archive those filled as in the choices (means or zeros), before training on."""
+    ours: pd.Series = rows["compensate"] == found.study["specification"]["compensate"]
+    return rows.loc[ours & ~rows["fine_tuned"] & (rows["measure"] != "unpruned")]
+
+
+def cuts(found: Pruning) -> pd.DataFrame:
+    """Rows of cut networks as chosen, with `removed` and `drop`; see `with_drops`."""
+    return as_chosen(found, with_drops(found))
+
+
+def with_drops(found: Pruning) -> pd.DataFrame:
+    """The summary with `removed` (share of filters), `third` (more than one) and `drop` (points of test accuracy)."""
+    whole = found.unpruned
+    return found.summary.assign(
+        removed=1 - found.summary["filters_kept"] / whole["filters_kept"],
+        third=3 * (whole["filters_kept"] - found.summary["filters_kept"]) > whole["filters_kept"],
+        drop=POINTS * (whole["test_accuracy"] - found.summary["test_accuracy"]),
+    )
+
+
+def chosen(found: Pruning) -> pd.DataFrame:
+    """Of every batch the variant that is chosen on validation images; see `runner.best_first`."""
+    return _best(published(cuts(found)))
+
+
+def published(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the published method: conditional mutual information in one of its variants."""
+    return rows[rows["measure"] == CMI]
+
+
+def of_first_batch(found: Pruning, rows: pd.DataFrame) -> pd.DataFrame:
+    """The published method's cuts on the first batch, as chosen, among rows of any file of the archive."""
+    return published(as_chosen(found, rows[rows["seed"] == 0]))
+
+
+def filled(found: Pruning) -> str:
+    """What stands in the place of missing filters where choices are made."""
+    return "means in the place of missing filters" if found.study["specification"]["compensate"] else "zeros"
+
+
+def claims(found: Pruning) -> pd.DataFrame:
+    """A row a claim and setting: `claim`, `setting`, `quantity`, `median`, `low`, `high`, `count`, `verdict`."""
+    best, rows = chosen(found), published(with_drops(found))
+    lines = [_headline(best, f"chosen variant of each batch, {filled(found)}")]
+    if found.study["specification"]["compensate"]:
+        zeros = rows[~rows["compensate"] & ~rows["fine_tuned"]].merge(best[[*VARIANT, "seed"]])
+        lines.append(_headline(zeros, "the same cuts with zeros in the place of means"))
+    if rows["fine_tuned"].any():
+        lines.append(_headline(rows[rows["fine_tuned"]], "trained on, best variants of the first batch"))
+    return pd.DataFrame([*lines, _falling(found), *_pairs(found)])
+
+
+def pairs(found: Pruning, column: str, first: str, second: str) -> pd.DataFrame:
+    """Variants that differ in `column` alone, `first` less `second`: points of test accuracy and filters kept."""
+    rows = published(cuts(found))
+    keys = [name for name in ("formulation", "cutoff", "direction", "seed") if name != column]
+    one, other = (rows[rows[column] == value].set_index(keys) for value in (first, second))
+    both = one.index.intersection(other.index)
+    one, other = one.loc[both], other.loc[both]
+    return pd.DataFrame(
+        {
+            "points": POINTS * (one["test_accuracy"] - other["test_accuracy"]),
+            "filters": one["filters_kept"] - other["filters_kept"],
+        }
+    ).reset_index()
+
+
+def stability(found: Pruning) -> pd.DataFrame:
+    """A row a layer: how alike its orders are on different images, and how far each rule of widths determines them.
+
+    `tau` Kendall's over pairs of batches, `half` the share of the first half that two batches have in common, their
+    means and extremes; `tau_large`, `half_large` the means against the batch of twice the size; `determined_median`,
+    `determined_published` steps of the first batch; `first_median`, `first_published` the entropy of its first map over
+    ln N; `rise`, the largest rise of any curve in nats.
+    """
+    return pd.DataFrame([_stable(found, layer, filters) for layer, filters in found.filters.items()])
+
+
+def against_rivals(found: Pruning) -> pd.DataFrame:
+    """A row a measure and kind of counts: test accuracy over batches, and points below the published method's.
+
+    At the counts of the chosen variant the published method is that variant; at a fixed share it is the layers' own
+    order ("per-layer"), which is the same in every direction.
+    """
+    rows, best = cuts(found), chosen(found).set_index("seed")["test_accuracy"]
+    own = published(rows)
+    own = own[(own["formulation"] == "per-layer") & (own["direction"] == "forward")]
+    lines = []
+    for cutoff in dict.fromkeys(rows.loc[rows["measure"] != CMI, "cutoff"]):
+        ours = best if cutoff == SAME else own[own["cutoff"] == cutoff].set_index("seed")["test_accuracy"]
+        lines.append(_rival(CMI, cutoff, ours, ours))
+        mine = rows[(rows["measure"] != CMI) & (rows["cutoff"] == cutoff)]
+        for measure, part in mine.groupby("measure", sort=False):
+            lines.append(_rival(str(measure), cutoff, part.set_index("seed")["test_accuracy"], ours))
+    return pd.DataFrame(lines)
+
+
+def _rival(measure: str, cutoff: str, theirs: pd.Series, ours: pd.Series) -> dict[str, Any]:
+    below = POINTS * (ours - theirs).dropna()
+    return {
+        "measure": measure,
+        "cutoff": cutoff,
+        **{f"accuracy_{name}": value for name, value in _range(theirs).items()},
+        **{f"below_{name}": value for name, value in _range(below).items()},
+    }
+
+
+def _best(rows: pd.DataFrame) -> pd.DataFrame:
+    """The best row of each batch: without a third of the filters by validation accuracy, else the smallest."""
+    rank = rows["validation_accuracy"].where(rows["third"], -rows["filters_kept"])
+    ordered = rows.assign(rank=rank).sort_values(
+        ["seed", "third", "rank"], ascending=[True, False, False], kind="stable"
+    )
+    return ordered.drop_duplicates("seed").drop(columns="rank")
+
+
+def _headline(rows: pd.DataFrame, setting: str) -> dict[str, Any]:
+    held = rows["third"] & (rows["drop"] <= HEADLINE + DETERMINED)
+    return {
+        "claim": "B1: more than a third of the filters for at most 0.32 points",
+        "setting": setting,
+        "quantity": "points of test accuracy lost",
+        **_range(rows["drop"]),
+        "verdict": _verdict(int(held.sum()), len(rows)),
+        "removed": float(rows["removed"].min()),
+    }
+
+
+def _falling(found: Pruning) -> dict[str, Any]:
+    rises = [max(0.0, float(np.diff(curve).max())) for curve in _curves(found)]
+    return {
+        "claim": "B2: conditional mutual information does not rise along the order",
+        "setting": "every layer and batch, the layer's own order",
+        "quantity": "largest rise, nats",
+        **_range(pd.Series(rises)),
+        "verdict": _verdict(sum(rise <= DETERMINED for rise in rises), len(rises)),
+    }
+
+
+def _pairs(found: Pruning) -> list[dict[str, Any]]:
+    """Claim B3 where both sides keep the same number of filters: at a fixed share."""
+    asked = [
+        ("B3: compact is close to full (within 0.5 points)", "formulation", "compact", "full"),
+        ("B3: bi-directional is at least as good as forward", "direction", "bi-directional", "forward"),
+    ]
+    rows = []
+    for claim, column, first, second in asked:
+        both = pairs(found, column, first, second)
+        equal = both[both["cutoff"].str.startswith("share")]
+        if not len(equal):
+            continue
+        points = equal["points"]
+        held = points.abs() <= CLOSE if column == "formulation" else points >= 0
+        rows.append(
+            {
+                "claim": claim,
+                "setting": "fixed share, every batch",
+                "quantity": f"points of test accuracy, {first} less {second}",
+                **_range(points),
+                "verdict": _verdict(int(held.sum()), len(held)),
+            }
+        )
+    return rows
+
+
+def _range(values: pd.Series) -> dict[str, Any]:
+    return {
+        "median": float(values.median()),
+        "low": float(values.min()),
+        "high": float(values.max()),
+        "count": len(values),
+    }
+
+
+def _verdict(held: int, cases: int) -> str:
+    if held in (0, cases):
+        return "holds" if held else "does not hold"
+    return f"holds in {held} of {cases}"
+
+
+def _curves(found: Pruning) -> list[Floats]:
+    said = found.study["specification"]
+    mine = found.orders[(found.orders["width"] == said["width"]) & (found.orders["seed"] >= 0)]
+    return [np.asarray(part.sort_values("step")["cmi"]) for _, part in mine.groupby(["seed", "layer"], sort=False)]
+
+
+def _stable(found: Pruning, layer: str, filters: int) -> dict[str, Any]:
+    rows = found.orders[found.orders["layer"] == layer]
+    width = found.study["specification"]["width"]
+    mine = {int(seed): _places(part) for seed, part in rows[rows["width"] == width].groupby("seed")}
+    large = mine.pop(-1)
+    tau = [_alike(one, other) for one, other in itertools.combinations(mine.values(), 2)]
+    against = [_alike(one, large) for one in mine.values()]
+    first = rows[(rows["seed"] == 0) & (rows["step"] == 0)].set_index("width")
+    curves = [
+        part.sort_values("step")["cmi"] for seed, part in rows[rows["width"] == width].groupby("seed") if seed >= 0
+    ]
+    return {
+        "layer": layer,
+        "filters": filters,
+        **{f"determined_{name}": int(first["determined"][name]) for name in ("published", "median")},
+        **{f"first_{name}": float(first["saturation"][name]) for name in ("published", "median")},
+        **_described("tau", [one for one, _ in tau]),
+        **_described("half", [one for _, one in tau]),
+        "tau_large": float(np.mean([one for one, _ in against])),
+        "half_large": float(np.mean([one for _, one in against])),
+        "rise": max(max(0.0, float(np.diff(curve).max())) for curve in curves),
+        "seconds": float(first["seconds"][width]),
+    }
+
+
+def _places(part: pd.DataFrame) -> Floats:
+    """The place (filter,) of each filter in an order."""
+    return np.asarray(part.sort_values("filter")["step"], dtype=np.float64)
+
+
+def _alike(first: Floats, second: Floats) -> tuple[float, float]:
+    """Kendall's tau of two lists of places, and the share of the first half in common (0.5 by chance)."""
+    half = len(first) / 2
+    tau = float(stats.kendalltau(first, second).statistic) if len(first) > 1 else np.nan
+    return tau, float(((first < half) & (second < half)).sum() / (first < half).sum())
+
+
+def _described(name: str, values: Sequence[float]) -> dict[str, float]:
+    if not values:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
+    return {name: float(np.mean(values)), f"{name}_low": min(values), f"{name}_high": max(values)}

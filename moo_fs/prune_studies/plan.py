@@ -1,0 +1,208 @@
+"""What a pruning study runs: variants of the published method on batches of images, and what they are held against.
+
+A *variant* is a formulation, a cutoff and a direction; "one-shot" goes with "per-layer" alone. All of them are run on
+the first batch of images, those of `repeated` on every batch; a batch is drawn from the training images, batches share
+no image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from moo_fs.contracts import MooFsError, did_you_mean
+from moo_fs.plugins import NO_MEASURE, PluginSpec, resolve
+from moo_fs.prune_file import CMI, CUTOFFS, read_prune_file
+from moo_fs.study import canonical
+from moo_fs.study_fields import MAX_SEEDS
+from moo_fs.whole_files import file_digest
+
+SUBJECT = "vgg16-cifar10"
+OPTIONS = ("width", "weights", "data")
+SETTINGS = ("seeds", "images", "choose_images", "tolerance", "alpha", "method", "width", "compensate")
+
+
+@dataclass(frozen=True)
+class Cutoff:
+    """A rule for how many filters a layer keeps: "scree", "x-means", "permutation" or "share", with its options."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def label(self) -> str:
+        """Name, and the options that were given.
+
+        >>> Cutoff("share", {"kept": 0.66}).label, Cutoff("scree").label
+        ('share[kept=0.66]', 'scree')
+        """
+        given = ",".join(f"{name}={value:g}" for name, value in sorted(self.options.items()))
+        return f"{self.name}[{given}]" if given else self.name
+
+    def option(self, name: str) -> Any:
+        """The value of an option, its default if none was given."""
+        return self.options.get(name, CUTOFFS[self.name][name])
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to prune by conditional mutual information."""
+
+    formulation: str
+    cutoff: Cutoff
+    direction: str
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """So many epochs of training at a rate, for the `best` variants and for `controls`, measures by label."""
+
+    best: int
+    epochs: int
+    rate: float
+    controls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked pruning study; `measures` are the rivals, `tolerance` is in accuracy points."""
+
+    path: Path
+    name: str
+    question: str
+    subject: PluginSpec
+    measures: tuple[PluginSpec, ...]
+    variants: tuple[Variant, ...]
+    repeated: tuple[Variant, ...]
+    shares: tuple[float, ...]
+    seeds: int
+    images: int
+    choose_images: int
+    tolerance: float
+    alpha: float
+    method: str
+    width: str
+    compensate: bool
+    fine_tune: FineTune | None
+
+    def variants_of(self, seed: int) -> tuple[Variant, ...]:
+        """The variants that are run on batch `seed`."""
+        return self.variants if seed == 0 else self.repeated
+
+    @property
+    def specification(self) -> dict[str, Any]:
+        """What the file says, as JSON, without paths: weights go by their hash, the data are the same for everyone."""
+        options = {key: value for key, value in self.subject.options.items() if key != "data"}
+        weights = Path(str(options.get("weights", "")))
+        if weights.is_file():
+            options["weights"] = file_digest(weights)
+        said = {name: getattr(self, name) for name in ("name", "question", *SETTINGS)}
+        tuned = self.fine_tune
+        return {
+            **said,
+            "subject": {"name": self.subject.name, "options": options},
+            "measures": [CMI, *[spec.label for spec in self.measures]],
+            "variants": [_said(variant) for variant in self.variants],
+            "repeated": [_said(variant) for variant in self.repeated],
+            "shares": list(self.shares),
+            "fine_tune": None if tuned is None else {**vars(tuned), "controls": list(tuned.controls)},
+        }
+
+    @property
+    def specification_hash(self) -> str:
+        """SHA-256 of the specification."""
+        return hashlib.sha256(canonical(self.specification).encode()).hexdigest()
+
+    def with_seeds(self, seeds: int | None) -> Plan:
+        """The same study on another number of batches. Raises MooFsError if that is impossible."""
+        if seeds is None:
+            return self
+        if not 1 <= seeds <= MAX_SEEDS:
+            raise MooFsError(f"--seeds: wanted a whole number from 1 to {MAX_SEEDS}, got {seeds}")
+        return replace(self, seeds=seeds)
+
+
+def read_plan(path: str | Path) -> Plan:
+    """The pruning study in a TOML file. Raises MooFsError, one sentence with file, key and value, if it is wrong."""
+    path = Path(path)
+    file = read_prune_file(path)
+    if file.name != path.stem and path.resolve().parent.name == "studies":
+        raise MooFsError(f"{path}: name: wanted '{path.stem}', as the file is called, got '{file.name}'")
+    table = file.prune
+    measures = tuple(
+        resolve(entry, kind="measure", key=f"{path}: prune.measures", folder=path.parent) for entry in table.measures
+    )
+    _check_measures(path, measures)
+    rivals = tuple(spec for spec in measures if spec.name != CMI)
+    variants = _variants(table.formulations, table.cutoffs, table.directions)
+    repeated, again = variants, table.repeated
+    if again is not None:
+        directions = again.directions or table.directions
+        repeated = _variants(again.formulations or table.formulations, again.cutoffs, directions)
+    if not variants:
+        raise MooFsError(f'{path}: prune.formulations: wanted "per-layer" among them, the one that "one-shot" has')
+    strange = [variant for variant in repeated if variant not in variants]
+    if strange:
+        raise MooFsError(f"{path}: prune.repeated: wanted variants of the grid itself, got {_said(strange[0])}")
+    return Plan(
+        path=path,
+        name=file.name,
+        question=file.question,
+        subject=_subject(file.subject, path),
+        measures=rivals,
+        variants=variants,
+        repeated=repeated,
+        shares=tuple(table.shares),
+        fine_tune=_fine_tune(table.fine_tune, rivals, path),
+        **{name: getattr(table, name) for name in SETTINGS},
+    )
+
+
+def _variants(formulations: list[str], cutoffs: list[Any], directions: list[str]) -> tuple[Variant, ...]:
+    rules = [Cutoff(entry["name"], {key: entry[key] for key in entry if key != "name"}) for entry in cutoffs]
+    return tuple(
+        Variant(formulation, cutoff, direction)
+        for formulation in formulations
+        for cutoff in rules
+        for direction in directions
+        # All at once nothing is cut before: every formulation is the layer's own.
+        if direction != "one-shot" or formulation == "per-layer"
+    )
+
+
+def _said(variant: Variant) -> list[str]:
+    return [variant.formulation, variant.cutoff.label, variant.direction]
+
+
+def _subject(entry: Mapping[str, Any], path: Path) -> PluginSpec:
+    if entry["name"] != SUBJECT:
+        raise MooFsError(f"{path}: subject: wanted '{SUBJECT}', whose filters can be removed, got '{entry['name']}'")
+    spec = resolve(entry, kind="subject", key=f"{path}: subject", folder=path.parent)
+    for option in spec.options:
+        if option not in OPTIONS:
+            near = did_you_mean(option, OPTIONS)
+            raise MooFsError(f"{path}: subject: option '{option}' says nothing of a whole network's pruning{near}")
+    return spec
+
+
+def _check_measures(path: Path, measures: tuple[PluginSpec, ...]) -> None:
+    for spec in measures:
+        if spec.name == NO_MEASURE:
+            raise MooFsError(f"{path}: prune.measures: '{NO_MEASURE}' has no order of filters; drop it")
+        if spec.name == CMI and spec.options:
+            raise MooFsError(f"{path}: prune.measures: '{CMI}' takes alpha, method and width from [prune] itself")
+    if CMI not in [spec.name for spec in measures]:
+        raise MooFsError(f"{path}: prune.measures: wanted '{CMI}' among them, whose variants the study is about")
+
+
+def _fine_tune(table: Any, rivals: tuple[PluginSpec, ...], path: Path) -> FineTune | None:
+    if table is None:
+        return None
+    labels = [spec.label for spec in rivals]
+    for label in table.controls:
+        if label not in labels:
+            raise MooFsError(f"{path}: prune.fine_tune.controls: no rival '{label}'{did_you_mean(label, labels)}")
+    return FineTune(table.best, table.epochs, table.rate, tuple(table.controls))

@@ -1,0 +1,296 @@
+"""A pruning study as tables: variants, rivals, networks trained on, orders, what each layer keeps, planted filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from moo_fs.numerals import MISSING, correlation, number, percent, share, whole_spread
+from moo_fs.prune_studies.archive import ROW, VARIANT, Pruning
+from moo_fs.prune_studies.judged import (
+    against_rivals,
+    cuts,
+    filled,
+    of_first_batch,
+    pairs,
+    published,
+    stability,
+    with_drops,
+)
+from moo_fs.tables.prune_claims import claims_table, points
+from moo_fs.tables.rendering import Table
+
+KEYS = ["formulation", "cutoff", "direction"]
+POINTS = 100
+
+
+def prune_tables(found: Pruning) -> dict[str, Table]:
+    """Every table that the archive has data for, by name."""
+    makers = (claims_table, variants_table, rivals_table, tuned_table, pairs_table, orders_table, layers_table)
+    tables = [table for table in (*(make(found) for make in makers), planted_table(found)) if table is not None]
+    return {table.name: table for table in tables}
+
+
+def variants_table(found: Pruning) -> Table:
+    """A row a variant: size, accuracies (medians over batches), speed and what compensation changes."""
+    rows = published(cuts(found))
+    whole = found.unpruned
+    every = published(found.summary)
+    zeros = every[~every["compensate"] & ~every["fine_tuned"]].groupby(KEYS)["test_accuracy"].median()
+    speed = _speed(found)
+    lines, data = [_whole_row(whole)], []
+    for formulation, cutoff, direction in rows[KEYS].drop_duplicates().to_numpy():
+        key = (str(formulation), str(cutoff), str(direction))
+        part = rows[(rows[KEYS] == list(key)).all(axis=1)]
+        means = part[["parameters", "flops", "validation_accuracy", "test_accuracy", "drop", "removed"]].median()
+        with_zeros = float(zeros.get(key, float("nan")))
+        faster = float(speed.get(key, float("nan")))
+        lines.append(
+            (
+                *key,
+                str(len(part)),
+                whole_spread(part["filters_kept"]),
+                percent(means["removed"]),
+                share(means["parameters"] / whole["parameters"]),
+                share(means["flops"] / whole["flops"]),
+                points(POINTS * means["validation_accuracy"]),
+                points(POINTS * means["test_accuracy"]),
+                _range(part["drop"]),
+                points(POINTS * with_zeros),
+                number(faster),
+                number(part["seconds"].median()),
+            )
+        )
+        data.append(
+            {
+                "formulation": formulation,
+                "cutoff": cutoff,
+                "direction": direction,
+                "batches": len(part),
+                "filters_kept": part["filters_kept"].median(),
+                **means.to_dict(),
+                "drop_low": part["drop"].min(),
+                "drop_high": part["drop"].max(),
+                "test_accuracy_zeros": with_zeros,
+                "speedup": faster,
+                "seconds": part["seconds"].median(),
+            }
+        )
+    said = found.study["specification"]
+    return Table(
+        name="variants",
+        title="Variants of pruning by conditional mutual information, filters removed and not trained on",
+        header=(
+            "formulation", "cutoff", "direction", "batches", "kept", "removed", "parameters", "FLOPs", "validation",
+            "test", "lost", "zeros", "speed", "seconds",
+        ),
+        rows=tuple(lines),
+        data=pd.DataFrame(data),
+        note=f"Medians over batches of {said['images']} training images. Parameters and FLOPs (of one image) as shares "
+        f"of the whole network's {whole['parameters']} and {whole['flops'] / 1e6:.1f} million. Accuracies in % of all "
+        f"{found.study['images']['validation']} validation and {found.study['images']['test']} test images; lost: "
+        f"points of test accuracy, with the range over batches. Choices: the smallest candidate within "
+        f"{said['tolerance']:g} points on {said['choose_images']} validation images; a share is kept as it is. "
+        f"In the place of missing filters, here and in the choices: {filled(found)}; zeros: test accuracy of the same "
+        "cuts with zeros. Speed: images a second over the whole network's, measured alternately. Seconds: ordering, "
+        "choosing and evaluating on one busy core; orders that another row made are not counted again.",
+        rules=frozenset({1}),
+        texts=3,
+    )  # fmt: skip
+
+
+def rivals_table(found: Pruning) -> Table | None:
+    """A row a measure and kind of counts: test accuracy, and points below the published method at equal counts."""
+    data = against_rivals(found)
+    if not len(data):
+        return None
+    data = data.sort_values("accuracy_median", ascending=False, kind="stable")
+    data = pd.concat([part for _, part in data.groupby("cutoff", sort=False)], ignore_index=True)
+    firsts = data.index[data["cutoff"] != data["cutoff"].shift()]
+    rows = tuple(
+        (
+            row["measure"],
+            row["cutoff"],
+            str(row["accuracy_count"]),
+            points(POINTS * row["accuracy_median"]),
+            f"{points(POINTS * row['accuracy_low'])} to {points(POINTS * row['accuracy_high'])}",
+            f"{points(row['below_median'])} ({points(row['below_low'])} to {points(row['below_high'])})",
+        )
+        for row in data.to_dict("records")
+    )
+    return Table(
+        name="rivals",
+        title="Other orders cut to the same number of filters in every layer, not trained on",
+        header=("measure", "counts", "batches", "test", "range", "points below"),
+        rows=rows,
+        data=data,
+        note="Test accuracy in %, median over batches; points below the conditional order of the same batch at "
+        "the same counts, negative where the rival is better. At the counts of the chosen variant the conditional "
+        "order is that variant's; at a fixed share it is each layer's own.",
+        rules=frozenset(int(at) for at in firsts if at),
+        texts=2,
+    )
+
+
+def tuned_table(found: Pruning) -> Table | None:
+    """A row a network that was trained on: accuracy before and after."""
+    rows = with_drops(found)
+    tuned = rows[rows["fine_tuned"]]
+    if not len(tuned):
+        return None
+    before = cuts(found).set_index([*VARIANT, "seed"])["test_accuracy"]
+    data = tuned.assign(before=[before[tuple(row)] for row in tuned[[*VARIANT, "seed"]].to_numpy()])
+    cells = tuple(
+        (
+            row["measure"],
+            " ".join(filter(None, (row[name] for name in KEYS))),
+            str(row["filters_kept"]),
+            percent(row["removed"]),
+            points(POINTS * row["before"]),
+            points(POINTS * row["validation_accuracy"]),
+            points(POINTS * row["test_accuracy"]),
+            points(row["drop"]),
+            number(row["seconds"]),
+        )
+        for row in data.to_dict("records")
+    )
+    said = found.study["specification"]["fine_tune"]
+    return Table(
+        name="tuned",
+        title="Trained on after filters were removed",
+        header=("measure", "variant", "kept", "removed", "test before", "validation", "test", "lost", "seconds"),
+        rows=cells,
+        data=data,
+        note=f"Epochs: {said['epochs']}, at rate {said['rate']:g}; the last weights; variants of the first batch. "
+        "Lost: points of test accuracy below the whole network, which was not trained on. Seconds: of training and "
+        "evaluating. Other measures are cut to the counts of the variant that is first here.",
+        texts=2,
+    )
+
+
+def pairs_table(found: Pruning) -> Table | None:
+    """Variants that differ in one thing: compact less full, bi-directional less forward, by cutoff."""
+    asked = (("formulation", "compact", "full"), ("formulation", "per-layer", "full"),
+             ("direction", "bi-directional", "forward"), ("direction", "one-shot", "forward"))  # fmt: skip
+    frames = [pairs(found, *one).assign(first=one[1], second=one[2]) for one in asked]
+    data = pd.concat([frame for frame in frames if len(frame)], ignore_index=True) if any(map(len, frames)) else None
+    if data is None:
+        return None
+    rows = [
+        (f"{first} less {second}", str(cutoff), str(len(part)), _range(part["filters"], 0), _range(part["points"]))
+        for (first, second, cutoff), part in data.groupby(["first", "second", "cutoff"], sort=False)
+    ]
+    return Table(
+        name="pairs",
+        title="Variants that differ in one thing",
+        header=("difference", "cutoff", "pairs", "filters kept", "points of test accuracy"),
+        rows=tuple(rows),
+        data=data,
+        note="Medians of paired differences over batches and what else is equal, with their range. Only a fixed share "
+        "keeps equally many filters on both sides.",
+        texts=2,
+    )
+
+
+def orders_table(found: Pruning) -> Table:
+    """A row a layer: how far its order is determined under both rules of widths, and how stable it is."""
+    data = stability(found)
+    rows = tuple(
+        (
+            row["layer"],
+            str(row["filters"]),
+            str(row["determined_published"]),
+            percent(row["first_published"]),
+            str(row["determined_median"]),
+            percent(row["first_median"]),
+            _with_range(row, "tau"),
+            correlation(row["tau_large"]),
+            correlation(row["half"]),
+            correlation(row["half_large"]),
+            number(row["rise"]) if row["rise"] > 0 else "none",
+        )
+        for row in data.to_dict("records")
+    )
+    said = found.study["specification"]
+    return Table(
+        name="orders",
+        title="How far orders are determined, and how stable they are",
+        header=(
+            "layer", "filters", "published: steps", "first map", "median: steps", "first map", "tau", "tau, larger",
+            "half", "half, larger", "rise",
+        ),
+        rows=rows,
+        data=data,
+        note="Each layer's own order. Steps: those before the first whose gain or lead is below 1e-9 nats, the rest of "
+        "the order being rounding, under the published and the median rule of kernel widths; first map: its entropy, "
+        f"of at most ln N. Tau: Kendall's between batches of {said['images']} images, mean and range, and mean against "
+        "a batch of twice the size that shares no image; half: the share of the first halves in common, 0.5 by chance. "
+        "Rise: the largest of the curve, in nats. By method " + said["method"] + f", alpha {said['alpha']:g}.",
+    )  # fmt: skip
+
+
+def layers_table(found: Pruning) -> Table:
+    """A row a variant of the first batch: how many filters each layer keeps."""
+    mine = of_first_batch(found, found.layers)
+    wide = mine.pivot_table(index=KEYS, columns="layer", values="kept", sort=False)[list(found.filters)].astype(int)
+    rows = [("whole network", "", "", *map(str, found.filters.values()))]
+    rows += [(*key, *map(str, counts)) for key, counts in zip(wide.index, wide.to_numpy(), strict=True)]
+    return Table(
+        name="layers",
+        title="Filters kept in each layer, first batch",
+        header=(*KEYS, *(name.removeprefix("conv") for name in found.filters)),
+        rows=tuple(rows),
+        data=wide.reset_index(),
+        note="Which filters these are, and what each cutoff proposed, is in layers.csv.",
+        rules=frozenset({1}),
+        texts=3,
+    )
+
+
+def planted_table(found: Pruning) -> Table | None:
+    """Where filters added to each layer land in its order."""
+    if not len(found.planted):
+        return None
+    wide = found.planted.pivot_table(index=["layer", "filters"], columns="planted", values="place", sort=False)
+    names = ["copy", "noise", "constant"]
+    data = wide.reset_index()
+    rows = tuple(
+        (row["layer"], str(row["filters"]), *(str(int(row[name]) + 1) for name in names))
+        for row in data.to_dict("records")
+    )
+    return Table(
+        name="planted",
+        title="Where planted filters land in a layer's order",
+        header=("layer", "filters", *names),
+        rows=rows,
+        data=data,
+        note="Places from 1, of so many filters with the three planted ones. Copy: the later of the first filter and "
+        "its exact copy. Noise: independent of the images, after a ReLU. Both are credited, since the Hadamard product "
+        "narrows every kernel; only a constant is last by construction.",
+    )
+
+
+def _whole_row(whole: Mapping[str, Any]) -> tuple[str, ...]:
+    accuracies = (points(POINTS * whole["validation_accuracy"]), points(POINTS * whole["test_accuracy"]))
+    return ("whole network", "", "", MISSING, str(whole["filters_kept"]), "0 %", "1.000", "1.000", *accuracies,
+            *[MISSING] * 2, "1.00", MISSING)  # fmt: skip
+
+
+def _with_range(row: Mapping[Any, Any], name: str) -> str:
+    mean, low, high = (correlation(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    return mean if mean == low == high else f"{mean} ({low} to {high})"
+
+
+def _speed(found: Pruning) -> dict[Any, float]:
+    """Images a second over the whole network's, by variant, of the first batch's plain cuts."""
+    rows = of_first_batch(found, found.speed)
+    wide = rows.pivot_table(index=ROW, columns="network", values="seconds", sort=False).reset_index()
+    return {tuple(row[name] for name in KEYS): row["whole"] / row["cut"] for row in wide.to_dict("records")}
+
+
+def _range(values: pd.Series, digits: int = 2) -> str:
+    show = points if digits else lambda value: points(value)[:-3]
+    low, high = show(values.min()), show(values.max())
+    return low if low == high else f"{show(values.median())} ({low} to {high})"
