@@ -95,7 +95,7 @@ def findings(found: Pruning) -> list[str]:
 def _run(found: Pruning) -> str:
     said, network, images = found.study["specification"], found.study["network"], found.study["images"]
     batches, cut = said["seeds"], len(found.summary) - 1
-    others = f", {len(said['repeated'])} of them on each of {batches - 1} others" if batches > 1 else ""
+    others = f", {len(said['repeated'])} of them on {batches} batches" if batches > 1 else ""
     return (
         f"{network['name']} of width {network['width']:g} ({sum(network['filters'].values())} filters); {cut} cut "
         f"networks: {len(said['variants'])} variants on a batch of {said['images']} of the {images['training']} "

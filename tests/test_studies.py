@@ -5,34 +5,54 @@ from pathlib import Path
 import pytest
 
 import moo_fs
-from moo_fs.archive import verify
+from moo_fs.comparison_plan import read_comparison
+from moo_fs.paper.archives import Archives
+from moo_fs.prune_file import is_search
+from moo_fs.prune_fronts.declared import read_search
+from moo_fs.prune_studies.plan import read_plan
 from moo_fs.report import write_report
 from moo_fs.results import recheck
+from moo_fs.selection_pieces import pieces_of
+from moo_fs.selection_plan import read_selection
 from moo_fs.study import read_study
-from moo_fs.study_file import is_comparison
+from moo_fs.study_fields import kind_of
 
-STUDIES = [path for path in sorted((Path(__file__).parents[1] / "studies").glob("*.toml")) if not is_comparison(path)]
-RESULTS = Path(__file__).parents[1] / "results"
+STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.toml"))
+ARCHIVES = Archives(Path(__file__).parents[1] / "results")
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_a_shipped_study_can_be_read_and_asks_a_question(path):
+    readers = {
+        "grid": read_study,
+        "compare": lambda path: read_comparison(path).whole,
+        "selection": read_selection,
+        "prune": read_search if kind_of(path) == "prune" and is_search(path) else read_plan,
+    }
+    assert readers[kind_of(path)](path).question.endswith("?")
+
+
+@pytest.mark.parametrize("path", [path for path in STUDIES if kind_of(path) == "grid"], ids=lambda path: path.stem)
+def test_the_runs_of_a_shipped_study_are_told_apart(path):
     study = read_study(path)
-    assert study.question.endswith("?")
     assert len({spec.key for spec in study.runs()}) == len(study.runs())
 
 
+@pytest.mark.parametrize("path", [path for path in STUDIES if kind_of(path) == "selection"], ids=lambda path: path.stem)
+def test_the_pieces_of_a_shipped_selection_study_are_told_apart(path):
+    pieces = pieces_of(read_selection(path))
+    assert len({piece.title for piece in pieces}) == len(pieces)
+
+
 def test_the_quick_start_is_as_large_as_promised():
-    study = read_study(RESULTS.parent / "studies" / "quickstart.toml")
+    study = read_study(STUDIES[0].parent / "quickstart.toml")
     assert (len(study.measures), len(study.optimisers), study.seeds, study.budget) == (4, 3, 3, 150)
 
 
-@pytest.mark.parametrize(
-    "folder", sorted(path.parent for path in RESULTS.glob("*/study.json")), ids=lambda path: path.name
-)
-def test_a_committed_archive_matches_its_hashes_and_its_recomputation(folder):
-    assert verify(folder) == []
-    assert recheck(moo_fs.load_results(folder)) == []
+@pytest.mark.parametrize("name", ARCHIVES.to_be_named())
+def test_a_committed_archive_matches_its_hashes_and_its_recomputation(name):
+    assert ARCHIVES.verified(name) == []
+    assert ARCHIVES.rechecked(name) == []
 
 
 def test_the_chain_of_the_quick_start_works_from_scores_to_pictures(tmp_path):

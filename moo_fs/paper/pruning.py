@@ -19,7 +19,7 @@ from moo_fs.tables.prune_claims import points
 from moo_fs.tables.rendering import escape
 
 POINTS = 100
-CLAIM_WIDTHS = (3.4, 4.0, 2.8)
+CLAIM_WIDTHS = (3.0, 3.5, 2.4)
 LEFT_OUT = {"batches", "validation", "seconds", "speed"}
 VARIANTS_NOTE = (
     "Medians over batches. Parameters and FLOPs: shares of the whole network's; test: accuracy in %; lost: points of "
@@ -80,7 +80,7 @@ def prune_macros(archive: Opened) -> dict[str, str]:
     }
     for claim, rows in archive.tables["claims"].data.groupby("claim", sort=False):
         told = (f"{row['verdict']} ({row['setting']})" for row in rows.to_dict("records"))
-        macros[_claim_name(str(claim), macros)] = escape("; ".join(told))
+        macros[_claim_name(str(claim))] = escape("; ".join(told))
     rivals = against_rivals(found)
     same = rivals[rivals["cutoff"] == SAME] if len(rivals) else rivals
     if len(same):
@@ -92,10 +92,11 @@ def prune_macros(archive: Opened) -> dict[str, str]:
     return macros
 
 
-def _claim_name(claim: str, taken: dict[str, str]) -> str:
-    """`B3: ...` the second time -> PruneClaimBThreeAgain."""
-    name = macro_name("Prune", "Claim", claim.partition(":")[0])
-    return f"{name}Again" if name in taken else name
+def _claim_name(claim: str) -> str:
+    """`B1: ...` -> PruneClaimBOne; of B3, two claims, PruneClaimBThreeCompact and ...Directions."""
+    name, _, text = claim.partition(":")
+    more = {"B3": "Compact" if "compact" in text else "Directions"}
+    return macro_name("Prune", "Claim", name, more.get(name, ""))
 
 
 def front_macros(archive: Opened) -> dict[str, str]:
