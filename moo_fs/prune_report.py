@@ -10,7 +10,6 @@ from moo_fs.figures.prune import CAPTIONS, prune_figures, write_prune_figures
 from moo_fs.figures.style import styled
 from moo_fs.numerals import number, percent
 from moo_fs.prune_studies.archive import Pruning, load
-from moo_fs.prune_studies.jobs import SAME
 from moo_fs.prune_studies.judged import against_rivals, chosen, filled, of_first_batch
 from moo_fs.report import embedded, seal
 from moo_fs.tables import Table, write_tables
@@ -71,12 +70,17 @@ def findings(found: Pruning) -> list[str]:
         f"images, {points(first['drop'])} points below the whole network's "
         f"{points(POINTS * whole['test_accuracy'])} %, {filled(found)}, not trained on."
     ]
-    at_same = rivals[(rivals["cutoff"] == SAME)].sort_values("accuracy_median", ascending=False, kind="stable")
-    if len(at_same):
-        order = ", ".join(
-            f"`{row['measure']}` {points(POINTS * row['accuracy_median'])}" for row in at_same.to_dict("records")
+    for counts, part in rivals.groupby("cutoff", sort=False):
+        ranked = part.sort_values("accuracy_median", ascending=False, kind="stable").to_dict("records")
+        order = ", ".join(f"`{row['measure']}` {points(POINTS * row['accuracy_median'])}" for row in ranked)
+        lines.append(f"Test accuracy in % at {counts}, every layer's counts the same, median over batches: {order}.")
+    noise = found.planted[found.planted["planted"] == "noise"]
+    if len(noise):
+        early = int((noise["place"] < noise["filters"] / 2).sum())
+        lines.append(
+            f"A filter of pure noise, added to a layer, is taken among the first half in {early} of {len(noise)} "
+            "layers: the order credits what only tells images apart."
         )
-        lines.append(f"Test accuracy in % at the chosen variant's counts, median over batches: {order}.")
     if len(found.twins):
         lines.append(
             f"Filters are really gone: no logit of {len(found.twins)} cut networks is further than "
@@ -85,9 +89,11 @@ def findings(found: Pruning) -> list[str]:
     mine = of_first_batch(found, found.summary)
     stuck = mine[mine["cutoff"].str.startswith("permutation")]
     if len(stuck):
+        low, high = stuck["filters_kept"].min(), stuck["filters_kept"].max()
+        kept = f"{low}" if low == high else f"{low} to {high}"
         lines.append(
-            f"With the permutation test's one candidate a layer the choice leaves {stuck['filters_kept'].min()} to "
-            f"{stuck['filters_kept'].max()} of {whole['filters_kept']} filters."
+            f"With the permutation test's one candidate a layer the choice leaves {kept} of {whole['filters_kept']} "
+            "filters."
         )
     return lines
 

@@ -10,6 +10,7 @@ import pandas as pd
 from moo_fs.numerals import MISSING, number, percent, share, whole_spread
 from moo_fs.prune_studies.archive import ROW, VARIANT, Pruning
 from moo_fs.prune_studies.judged import (
+    CHANCE,
     against_rivals,
     cuts,
     filled,
@@ -93,7 +94,7 @@ def variants_table(found: Pruning) -> Table:
         f"{found.study['images']['validation']} validation and {found.study['images']['test']} test images; lost: "
         f"points of test accuracy, with the range over batches. Choices: the smallest candidate within "
         f"{said['tolerance']:g} points on {said['choose_images']} validation images; a share is kept as it is. "
-        f"In the place of missing filters, here and in the choices: {filled(found)}; zeros: test accuracy of the same "
+        f"Here and in the choices: {filled(found)}; zeros: test accuracy of the same "
         "cuts with zeros. Speed: images a second over the whole network's, measured alternately. Seconds: ordering, "
         "choosing and evaluating on one busy core; orders that another row made are not counted again.",
         rules=frozenset({1}),
@@ -114,21 +115,20 @@ def rivals_table(found: Pruning) -> Table | None:
             row["measure"],
             row["cutoff"],
             str(row["accuracy_count"]),
-            points(POINTS * row["accuracy_median"]),
-            f"{points(POINTS * row['accuracy_low'])} to {points(POINTS * row['accuracy_high'])}",
-            f"{points(row['below_median'])} ({points(row['below_low'])} to {points(row['below_high'])})",
+            _spread(row, "accuracy", POINTS),
+            _spread(row, "below"),
         )
         for row in data.to_dict("records")
     )
     return Table(
         name="rivals",
         title="Other orders cut to the same number of filters in every layer, not trained on",
-        header=("measure", "counts", "batches", "test", "range", "points below"),
+        header=("measure", "counts", "batches", "test", "points below"),
         rows=rows,
         data=data,
-        note="Test accuracy in %, median over batches; points below the conditional order of the same batch at "
-        "the same counts, negative where the rival is better. At the counts of the chosen variant the conditional "
-        "order is that variant's; at a fixed share it is each layer's own.",
+        note="Test accuracy in %, median over batches, with the range; points below the conditional order of the same "
+        "batch at the same counts, negative where the rival is better. At the counts of the chosen variant the "
+        "conditional order is that variant's; at a fixed share it is each layer's own.",
         rules=frozenset(int(at) for at in firsts if at),
         texts=2,
     )
@@ -174,22 +174,29 @@ def pairs_table(found: Pruning) -> Table | None:
     """Variants that differ in one thing: compact less full, bi-directional less forward, by cutoff."""
     asked = (("formulation", "compact", "full"), ("formulation", "per-layer", "full"),
              ("direction", "bi-directional", "forward"), ("direction", "one-shot", "forward"))  # fmt: skip
-    frames = [pairs(found, *one).assign(first=one[1], second=one[2]) for one in asked]
+    frames = [pairs(cuts(found), found.layers, *one).assign(first=one[1], second=one[2]) for one in asked]
     data = pd.concat([frame for frame in frames if len(frame)], ignore_index=True) if any(map(len, frames)) else None
     if data is None:
         return None
     rows = [
-        (f"{first} less {second}", str(cutoff), str(len(part)), _range(part["filters"], 0), _range(part["points"]))
+        (
+            f"{first} less {second}",
+            str(cutoff),
+            f"{int(part['telling'].sum())} of {len(part)}",
+            _range(part["filters"], 0),
+            _range(part["points"]),
+        )
         for (first, second, cutoff), part in data.groupby(["first", "second", "cutoff"], sort=False)
     ]
     return Table(
         name="pairs",
         title="Variants that differ in one thing",
-        header=("difference", "cutoff", "pairs", "filters kept", "points of test accuracy"),
+        header=("difference", "cutoff", "telling pairs", "filters kept", "points of test accuracy"),
         rows=tuple(rows),
         data=data,
         note="Medians of paired differences over batches and what else is equal, with their range. Only a fixed share "
-        "keeps equally many filters on both sides.",
+        "keeps equally many filters on both sides. Telling: other filters are cut, and not both are below "
+        f"{percent(CHANCE)} of the test images, twice chance.",
         texts=2,
     )
 
@@ -198,6 +205,11 @@ def _whole_row(whole: Mapping[str, Any]) -> tuple[str, ...]:
     accuracies = (points(POINTS * whole["validation_accuracy"]), points(POINTS * whole["test_accuracy"]))
     return ("whole network", "", "", MISSING, str(whole["filters_kept"]), "0 %", "1.000", "1.000", *accuracies,
             *[MISSING] * 2, "1.00", MISSING)  # fmt: skip
+
+
+def _spread(row: Mapping[Any, Any], name: str, factor: float = 1) -> str:
+    middle, low, high = (points(factor * row[f"{name}_{part}"]) for part in ("median", "low", "high"))
+    return middle if low == high else f"{middle} ({low} to {high})"
 
 
 def _speed(found: Pruning) -> dict[Any, float]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from moo_fs.numerals import MISSING, number, percent
 from moo_fs.prune_studies.archive import Pruning
-from moo_fs.prune_studies.judged import CLOSE, HEADLINE, claims
+from moo_fs.prune_studies.judged import CHANCE, CLOSE, HEADLINE, claims
 from moo_fs.tables.rendering import Table
 
 
@@ -24,7 +24,8 @@ def claims_table(found: Pruning) -> Table:
         note=f"Width {found.study['network']['width']:g} of the published network. Ranges over cases, no test of "
         f"chance: batches of images are few. B1 wants more than a third of the filters gone and at most {HEADLINE:g} "
         "points of test accuracy lost. The chosen variant: the best on the validation images of those without more "
-        f"than a third of the filters. Close, our reading: within {CLOSE:g} points in every case.",
+        f"than a third of the filters. Close, our reading: within {CLOSE:g} points in every case. B3 counts pairs "
+        f"that tell: other filters cut, and not both below {percent(CHANCE)} of the test images.",
         texts=3,
     )
 
@@ -42,6 +43,8 @@ def points(value: float) -> str:
 def _row(row: Mapping[Any, Any]) -> tuple[str, ...]:
     show = number if "nats" in row["quantity"] else points
     removed = row.get("removed", float("nan"))
-    setting = row["setting"] if removed != removed else f"{row['setting']} ({percent(removed)} of the filters gone)"
+    setting = (
+        row["setting"] if removed != removed else f"{row['setting']} (at least {percent(removed)} of the filters gone)"
+    )
     numbers = tuple(show(row[name]) for name in ("median", "low", "high"))
     return (row["claim"], setting, row["quantity"], *numbers, str(row["count"]), row["verdict"])
