@@ -70,7 +70,9 @@ def filled(found: Pruning) -> str:
 def claims(found: Pruning) -> pd.DataFrame:
     """A row a claim and setting: `claim`, `setting`, `quantity`, `median`, `low`, `high`, `count`, `verdict`."""
     best, rows = chosen(found), published(with_drops(found))
-    lines = [_headline(best, f"chosen variant of each batch, {filled(found)}")]
+    # Batches on which no variant was to lose a third say nothing of it.
+    best = best[best["third"]] if best["third"].any() else best
+    lines = [_headline(best, f"best variant on validation images, {filled(found)}")]
     if found.study["specification"]["compensate"]:
         zeros = rows[~rows["compensate"] & ~rows["fine_tuned"]].merge(best[[*VARIANT, "seed"]])
         lines.append(_headline(zeros, "the same cuts with zeros in the place of means"))
@@ -114,10 +116,10 @@ def stability(found: Pruning) -> pd.DataFrame:
 def against_rivals(found: Pruning) -> pd.DataFrame:
     """A row a measure and kind of counts: test accuracy over batches, and points below the published method's.
 
-    At the counts of the chosen variant the published method is that variant; at a fixed share it is the layers' own
-    order ("per-layer"), which is the same in every direction.
+    At a fixed share the published method is the layers' own order ("per-layer"), which is the same in every direction;
+    at other counts, those of the chosen variant, it is that variant.
     """
-    rows, best = cuts(found), chosen(found).set_index("seed")["test_accuracy"]
+    rows, best = _by_counts(found, cuts(found)), chosen(found).set_index("seed")["test_accuracy"]
     own = published(rows)
     own = own[(own["formulation"] == "per-layer") & (own["direction"] == "forward")]
     lines = []
@@ -128,6 +130,15 @@ def against_rivals(found: Pruning) -> pd.DataFrame:
         for measure, part in mine.groupby("measure", sort=False):
             lines.append(_rival(str(measure), cutoff, part.set_index("seed")["test_accuracy"], ours))
     return pd.DataFrame(lines)
+
+
+def _by_counts(found: Pruning, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows at another's counts as what they are where these are a fixed share's, so that equal counts are together."""
+    kept = found.layers.groupby(ROW, sort=False)["kept"].agg(tuple).rename("counts").reset_index()
+    rows = rows.merge(kept, on=ROW)
+    shares = rows[rows["cutoff"].str.startswith("share")].drop_duplicates("counts").set_index("counts")["cutoff"]
+    same = rows["cutoff"] == SAME
+    return rows.assign(cutoff=rows["cutoff"].where(~same, rows["counts"].map(shares).fillna(SAME)))
 
 
 def _rival(measure: str, cutoff: str, theirs: pd.Series, ours: pd.Series) -> dict[str, Any]:

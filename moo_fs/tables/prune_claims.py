@@ -23,8 +23,8 @@ def claims_table(found: Pruning) -> Table:
         data=data,
         note=f"Width {found.study['network']['width']:g} of the published network. Ranges over cases, no test of "
         f"chance: batches of images are few. B1 wants more than a third of the filters gone and at most {HEADLINE:g} "
-        "points of test accuracy lost. The chosen variant: the best on the validation images of those without more "
-        f"than a third of the filters. Close, our reading: within {CLOSE:g} points in every case. B3 counts pairs "
+        "points of test accuracy lost. The best variant: of those without more than a third of the filters, on "
+        f"validation images. Close, our reading: within {CLOSE:g} points in every case. B3 counts pairs "
         f"that tell: other filters cut, and not both below {percent(CHANCE)} of the test images.",
         texts=3,
     )
