@@ -138,7 +138,7 @@ def _by_counts(found: Pruning, rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.merge(kept, on=ROW)
     shares = rows[rows["cutoff"].str.startswith("share")].drop_duplicates("counts").set_index("counts")["cutoff"]
     same = rows["cutoff"] == SAME
-    return rows.assign(cutoff=rows["cutoff"].where(~same, rows["counts"].map(shares).fillna(SAME)))
+    return rows.assign(cutoff=rows["cutoff"].where(~same, rows["counts"].map(shares).astype(object).fillna(SAME)))
 
 
 def _rival(measure: str, cutoff: str, theirs: pd.Series, ours: pd.Series) -> dict[str, Any]:
