@@ -11,11 +11,10 @@ import pandas as pd
 from moo_fs.comparison_archive import Comparison, load_comparison
 from moo_fs.comparison_plan import SHUFFLED, STARTING_POINT
 from moo_fs.contrasts import ENOUGH_PAIRS, LEVEL, RANDOM, RIVAL, Roles, agreement, friedman, mean_ranks, pairs_of
-from moo_fs.figures.comparison import CAPTIONS, write_comparison_figures
-from moo_fs.figures.drawn import data_of
+from moo_fs.figures.comparison import CAPTIONS, comparison_figures
 from moo_fs.numerals import equals, number, rank, share, signed
-from moo_fs.report import embedded, seal
-from moo_fs.tables import Table, write_tables
+from moo_fs.report import embedded, publish
+from moo_fs.tables import Table
 from moo_fs.tables.comparison import COSTS, by_measure, comparison_tables, pairs_words, planned, ways_of
 
 MEANINGS = {
@@ -32,15 +31,16 @@ def write_comparison_report(folder: str | Path) -> list[Path]:
     MooFsError if the folder holds no whole comparison, or if a measure lacks a block.
     """
     comparison = load_comparison(folder)
-    report = Path(folder) / "report"
     tables = comparison_tables(comparison)
-    written = write_tables(tables, report / "tables", comparison.archive_hash)
-    written += write_comparison_figures(comparison, report / "figures")
-    page = report / "index.md"
-    figures = [path.stem for path in written if path.suffix == ".png"]
-    page.write_text(comparison_page(comparison, tables, figures), encoding="utf-8", newline="\n")
-    files, data = comparison.about["files"], data_of(comparison, figures)
-    return seal(report, [*written, page], comparison.archive_hash, files, data)
+    return publish(
+        Path(folder) / "report",
+        tables=tables,
+        draw=lambda: comparison_figures(comparison),
+        captions=CAPTIONS,
+        page=lambda figures: comparison_page(comparison, tables, figures),
+        made_from=comparison.archive_hash,
+        files=comparison.about["files"],
+    )
 
 
 def comparison_page(comparison: Comparison, tables: dict[str, Table], figures: Sequence[str]) -> str:

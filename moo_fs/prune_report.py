@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from moo_fs.figures.drawn import data_hash
-from moo_fs.figures.prune import CAPTIONS, prune_figures, write_prune_figures
-from moo_fs.figures.style import styled
+from moo_fs.figures.prune import CAPTIONS, prune_figures
 from moo_fs.numerals import number, percent
 from moo_fs.prune_studies.archive import Pruning, load
 from moo_fs.prune_studies.judged import against_rivals, chosen, filled, of_first_batch
-from moo_fs.report import embedded, seal
-from moo_fs.tables import Table, write_tables
+from moo_fs.report import embedded, publish
+from moo_fs.tables import Table
 from moo_fs.tables.prune import prune_tables
 from moo_fs.tables.prune_claims import points
 
@@ -26,16 +24,15 @@ def write_prune_report(folder: Path) -> list[Path]:
     """
     found = load(folder)
     tables = prune_tables(found)
-    report = folder / "report"
-    written = write_tables(tables, report / "tables", found.archive_hash)
-    written += write_prune_figures(found, report / "figures")
-    page = report / "index.md"
-    figures = sorted({path.stem for path in written if path.suffix == ".png"})
-    page.write_text(prune_page(found, tables, figures), encoding="utf-8", newline="\n")
-    written.append(page)
-    with styled():
-        data = {name: data_hash(figure) for name, figure in prune_figures(found).items()}
-    return seal(report, written, found.archive_hash, found.study["files"], data)
+    return publish(
+        folder / "report",
+        tables=tables,
+        draw=lambda: prune_figures(found),
+        captions=CAPTIONS,
+        page=lambda figures: prune_page(found, tables, sorted(figures)),
+        made_from=found.archive_hash,
+        files=found.study["files"],
+    )
 
 
 def prune_page(found: Pruning, tables: dict[str, Table], figures: Iterable[str]) -> str:

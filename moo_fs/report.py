@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from moo_fs.contrasts import ENOUGH_PAIRS
-from moo_fs.figures import CAPTIONS, write_figures
-from moo_fs.figures.drawn import data_of
+from moo_fs.figures import CAPTIONS, figures_of
+from moo_fs.figures.drawn import data_hash
+from moo_fs.figures.style import save_all, styled
 from moo_fs.results import Results, load_results
 from moo_fs.tables import Table, number, tables_of, write_tables
 from moo_fs.whole_files import file_digest
@@ -23,15 +24,41 @@ def write_report(folder: str | Path) -> list[Path]:
     MooFsError if the folder holds no whole archive.
     """
     results = load_results(folder)
-    report = Path(folder) / "report"
     tables = tables_of(results)
-    written = write_tables(tables, report / "tables", results.archive_hash)
-    written += write_figures(results, report / "figures", results.archive_hash)
-    page = report / "index.md"
-    figures = [path.stem for path in written if path.suffix == ".png"]
-    page.write_text(page_of(results, tables, figures), encoding="utf-8", newline="\n")
-    written.append(page)
-    return seal(report, written, results.archive_hash, results.files, data_of(results, figures))
+    return publish(
+        Path(folder) / "report",
+        tables=tables,
+        draw=lambda: figures_of(results),
+        captions=CAPTIONS,
+        page=lambda figures: page_of(results, tables, figures),
+        made_from=results.archive_hash,
+        files=results.files,
+    )
+
+
+def publish(
+    report: Path,
+    *,
+    tables: dict[str, Table],
+    draw: Callable[[], Mapping[str, Any]],
+    captions: Mapping[str, str],
+    page: Callable[[list[str]], str],
+    made_from: str,
+    files: Mapping[str, str],
+) -> list[Path]:
+    """Write a report of any kind into the folder `report` and return the paths of its files, hashes.json last.
+
+    `draw` gives the figures by name and `page` the text of index.md from their names; `made_from` is the archive's hash
+    and `files` its files with theirs. Files of an earlier report that this one does not write are removed.
+    """
+    written = write_tables(tables, report / "tables", made_from)
+    with styled():
+        figures = draw()
+        data = {name: data_hash(figure) for name, figure in figures.items()}
+        written += save_all(figures, captions, report / "figures", made_from)
+    index = report / "index.md"
+    index.write_text(page(list(figures)), encoding="utf-8", newline="\n")
+    return seal(report, [*written, index], made_from, files, data)
 
 
 def seal(
@@ -39,8 +66,8 @@ def seal(
 ) -> list[Path]:
     """End a report: hashes.json over what it was made from and what was written; removes an earlier report's files.
 
-    `data` is the hash of the data in each figure (`figures.drawn.data_of`), which other machines' fonts do not change.
-    Returns the paths of all files, hashes.json last.
+    `data` is the hash of the data in each figure (`figures.drawn.data_hash`), whatever a machine's fonts. Returns the
+    paths of all files, hashes.json last.
     """
     names = {path.relative_to(report).as_posix(): path for path in sorted(written)}
     content = {

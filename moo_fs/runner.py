@@ -6,9 +6,7 @@ repeats neither.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from moo_fs.contracts import MAX_BITS, Bits, Floats, MooFsError
 from moo_fs.evaluator import NetworkEvaluator
 from moo_fs.execute import execute
 from moo_fs.groups import Grouped
+from moo_fs.kept_frames import kept_frame, publish_frame
 from moo_fs.loading import load_subject
 from moo_fs.prepared import Prepared, Problem
 from moo_fs.results import allocations, front_of, values_of
@@ -99,7 +98,7 @@ class Runner:
     def keep_checked(self) -> None:
         """Write what `check_measures` computed, for the workers."""
         for name, frame in self._checked.items():
-            self._publish(self.work / f"{name}.parquet", frame)
+            publish_frame(self.work / f"{name}.parquet", frame)
 
     def __call__(
         self, spec: RunSpec, *, on_progress: Callable[[int], None], should_stop: Callable[[], bool]
@@ -204,21 +203,7 @@ class Runner:
     def _kept(self, name: str, compute: Callable[[], pd.DataFrame], *, keep: bool = True) -> pd.DataFrame:
         """A frame from `work/`, computed and (with `keep`) written there if it is not there yet."""
         path = self.work / f"{name}.parquet"
-        if not path.is_file():
-            frame = compute()
-            if not keep:
-                return frame
-            self._publish(path, frame)
-        return pd.read_parquet(path)
-
-    def _publish(self, path: Path, frame: pd.DataFrame) -> None:
-        """Write a frame whole or not at all; of two workers that computed it the first one's stays for both."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        frame.to_parquet(partial)
-        with contextlib.suppress(FileExistsError):
-            os.link(partial, path)
-        partial.unlink()
+        return kept_frame(path, compute) if keep or path.is_file() else compute()
 
 
 def subject_hash(prepared: Prepared) -> str:

@@ -38,7 +38,7 @@ from moo_fs.selection_archive import (
     load_selection,
 )
 from moo_fs.selection_pieces import Piece, compute, pieces_of
-from moo_fs.selection_plan import Selection, read_selection
+from moo_fs.selection_plan import EQUAL, Selection, read_selection
 from moo_fs.study import canonical
 from moo_fs.whole_files import digest, write_whole
 from moo_fs.worker import one_thread
@@ -131,6 +131,10 @@ def _checked(setting: Setting, subject: PluginSpec) -> dict[str, Any]:
             f"{setting.plan.path}: subject: '{subject.label}' is a closed form; a selection study wants a network"
         )
     metrics = {task.name: list(task.metric_names) for task in prepared.tasks}
+    if EQUAL in metrics:
+        raise MooFsError(
+            f"{setting.plan.path}: subject: '{subject.label}' has a task '{EQUAL}', as task weights have; rename it"
+        )
     return {
         "label": subject.label,
         "channels": prepared.channels,

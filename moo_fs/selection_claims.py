@@ -33,7 +33,7 @@ from moo_fs.task_weights import NORMALISATIONS
 from moo_fs.weight_shares import MORE, verdict
 
 RIVALS = ("l2-norm", "geometric-median", "random")  # norm, proximity, chance
-BASE_SHARE = 0.25  # of soft selection, fixed before any result of 11_soft was seen
+BASE_SHARE = 0.25  # of soft selection: our choice, fixed before the studies ran
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not decided"
 COLUMNS = ["claim", "subject", "what", "measured", "interval", "verdict"]
 

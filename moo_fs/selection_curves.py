@@ -33,7 +33,8 @@ class Block:
 class Way:
     """What one curve is of: a method, with the order's measure and task weights and what else is held fixed.
 
-    `fixed` are (column, value) of summary.csv. What needs no scores has measure None and is the same in all blocks.
+    `fixed` are (column, value) of summary.csv, None for an empty place. What needs no scores has measure None and is
+    the same in all blocks.
     """
 
     method: str
@@ -51,7 +52,7 @@ class Way:
         if self.measure is None:
             return self.method
         fixed = dict(self.fixed)
-        words = [f"base {fixed['base_share'] * 100:g} %"] if "base_share" in fixed else []
+        words = [f"base {fixed['base_share'] * 100:g} %"] if fixed.get("base_share") is not None else []
         words += [_quality(fixed["base_qp"])] if "base_qp" in fixed else []
         return f"{self.method} ({', '.join(words)}), {self.measure}" if words else self.measure
 
@@ -63,7 +64,8 @@ class Way:
             found = found[(found["measure"] == self.measure) & (found["seed"] == block.seed)]
             found = found[found["task_weights"] == self.weights]
         for column, value in self.fixed:
-            found = found[found[column] == value]
+            if column in found:
+                found = found[found[column].isna() if value is None else found[column] == value]
         return found
 
 

@@ -44,9 +44,10 @@ def measures_of(results: SelectionResults) -> list[str]:
 
 
 def hard_way(results: SelectionResults, measure: str, weights: str = EQUAL) -> Way:
-    """Hard selection by a measure with the study's first fill and codec."""
+    """Hard selection by a measure with the study's first fill and codec, in one stream: no base of soft selection."""
     settings = results.settings
-    return Way("hard", measure, weights, (("fill", settings["fills"][0]), ("codec", settings["codecs"][0])))
+    fixed = (("fill", settings["fills"][0]), ("codec", settings["codecs"][0]), ("base_share", None))
+    return Way("hard", measure, weights, fixed)
 
 
 def rates_of(results: SelectionResults, ways: Sequence[Way], block: Block) -> Floats:

@@ -135,6 +135,8 @@ def read_selection(path: str | Path) -> Selection:
     if any(spec.name == NO_MEASURE for spec in measures):
         raise MooFsError(f"{path}: selection.measures: '{NO_MEASURE}' gives no order of channels; name a measure")
     subjects = _resolved(path, file.subject, "subject", "subject")
+    if any("groups" in spec.options for spec in subjects):
+        raise MooFsError(f"{path}: subject: groups: of searched bits, but channels are selected one by one; drop it")
     return Selection(path, file.name, file.question, subjects, measures, seeds, settings)
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from moo_fs.contrasts import ENOUGH_PAIRS
-from moo_fs.figures.drawn import data_of
-from moo_fs.figures.selected import selection_caption, write_selection_figures
-from moo_fs.report import embedded, seal
+from moo_fs.figures.selected import figure_names, selection_caption, selection_figures
+from moo_fs.report import embedded, publish
 from moo_fs.selection_archive import SelectionResults, load_selection
 from moo_fs.selection_curves import blocks_of, families
 from moo_fs.selection_findings import measures_of
-from moo_fs.tables import Table, write_tables
+from moo_fs.tables import Table
 from moo_fs.tables.selection import selection_tables
 
 
@@ -24,15 +23,16 @@ def write_selection_report(folder: str | Path) -> list[Path]:
     The same archive gives the same bytes. Raises MooFsError if the folder holds no whole selection study.
     """
     results = load_selection(folder)
-    report = Path(folder) / "report"
     tables = selection_tables(results)
-    written = write_tables(tables, report / "tables", results.archive_hash)
-    written += write_selection_figures(results, report / "figures")
-    figures = [path.stem for path in written if path.suffix == ".png"]
-    page = report / "index.md"
-    page.write_text(selection_page(results, tables, figures), encoding="utf-8", newline="\n")
-    files = results.study["files"]
-    return seal(report, [*written, page], results.archive_hash, files, data_of(results, figures))
+    return publish(
+        Path(folder) / "report",
+        tables=tables,
+        draw=lambda: selection_figures(results),
+        captions={name: selection_caption(name) for name in figure_names(results)},
+        page=lambda figures: selection_page(results, tables, figures),
+        made_from=results.archive_hash,
+        files=results.files,
+    )
 
 
 def selection_page(results: SelectionResults, tables: Mapping[str, Table], figures: Sequence[str]) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from moo_fs.figures.drawn import data_of
-from moo_fs.figures.trust import CAPTIONS, write_trust_figures
+from moo_fs.figures.trust import CAPTIONS, trust_figures
 from moo_fs.numerals import correlation
-from moo_fs.report import embedded, seal
-from moo_fs.tables import Table, write_tables
+from moo_fs.report import embedded, publish
+from moo_fs.tables import Table
 from moo_fs.tables.trust import trust_tables
 from moo_fs.trust import DEPTHS
 from moo_fs.trust_archive import Trust, load
@@ -21,14 +20,15 @@ def write_trust_report(folder: Path) -> list[Path]:
     """Write `folder`/report: index.md, tables, figures, hashes.json; the same archive gives the same bytes."""
     trust = load(folder)
     tables = trust_tables(trust)
-    report = folder / "report"
-    written = write_tables(tables, report / "tables", trust.archive_hash)
-    written += write_trust_figures(trust, report / "figures")
-    page = report / "index.md"
-    figures = sorted({path.stem for path in written if path.suffix == ".png"})
-    page.write_text(trust_page(trust, tables, figures), encoding="utf-8", newline="\n")
-    written.append(page)
-    return seal(report, written, trust.archive_hash, trust.files, data_of(trust, figures))
+    return publish(
+        folder / "report",
+        tables=tables,
+        draw=lambda: trust_figures(trust),
+        captions=CAPTIONS,
+        page=lambda figures: trust_page(trust, tables, sorted(figures)),
+        made_from=trust.archive_hash,
+        files=trust.files,
+    )
 
 
 def trust_page(trust: Trust, tables: dict[str, Table], figures: Iterable[str]) -> str:

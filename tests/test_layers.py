@@ -53,6 +53,7 @@ PARTS_OF = {
     "selection_plan": "study",
     "comparison_plan": "study",
     "comparison_archive": "results",
+    "kept_frames": "store",
     "selection_archive": "results",
     "selection_curves": "results",
     "selection_findings": "results",

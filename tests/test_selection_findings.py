@@ -189,3 +189,15 @@ def test_a_constant_column_has_no_order_and_one_draw_has_no_other():
     assert found["tasks", "segmentation", "depth"]["mean"] == 0
     assert {what for what, *_ in found} == {"tasks"}
     assert np.isnan(found["tasks", "segmentation", "depth"]["low"])  # three blocks
+
+
+def test_one_stream_of_the_best_channels_is_not_a_base_without_its_enhancement():
+    def curves(subject, seed):
+        # With both methods and one codec, rows of the two differ in the base's share alone.
+        return curve(subject, "hard", FALLING + 7, **by("good")) + curve(
+            subject, "hard", FALLING, **by("good", base_share=0.25)
+        )
+
+    results = study(curves, subjects=1)
+    found = curve_of(results, hard_way(results, "good"), Block("net[draw=0]", 0))
+    np.testing.assert_array_equal(found.losses, FALLING + 7)

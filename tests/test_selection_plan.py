@@ -109,6 +109,10 @@ def test_more_blocks_are_the_same_study_with_another_number_of_them(tmp_path):
 SUBJECT = GOOD.splitlines()[2]
 MEASURES = GOOD.splitlines()[6]
 BAD = {
+    "groups, which are of searched bits": (
+        changed(SUBJECT, 'subject = {name = "fashion-scenes", groups = 8}'),
+        "subject: groups: of searched bits, but channels are selected one by one",
+    ),
     "an unknown key": (changed("seeds = 2", "sedes = 2"), "unknown key 'selection.sedes'; did you mean 'seeds'"),
     "a key of another table": (with_key('optimisers = ["tpe"]'), "unknown key 'selection.optimisers'"),
     "a missing key": (changed("seeds = 2\n", ""), "key 'selection.seeds' is missing"),

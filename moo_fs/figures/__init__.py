@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from matplotlib.figure import Figure
 
 from moo_fs.figures.allocations import draw_allocations
@@ -11,11 +9,10 @@ from moo_fs.figures.fronts import draw_fronts
 from moo_fs.figures.progress import draw_progress
 from moo_fs.figures.scenes import draw_scenes
 from moo_fs.figures.score_maps import draw_agreement, draw_scores
-from moo_fs.figures.style import save_all, styled
 from moo_fs.figures.worth import draw_worth
 from moo_fs.results import Results
 
-__all__ = ["CAPTIONS", "figures_of", "write_figures"]
+__all__ = ["CAPTIONS", "figures_of"]
 
 CAPTIONS = {
     "fronts": "Fronts over all measures and blocks of each optimiser, chosen on the search part, shown on the test "
@@ -38,9 +35,3 @@ _DRAWERS = (draw_fronts, draw_progress, draw_worth, draw_allocations, draw_score
 def figures_of(results: Results) -> dict[str, Figure]:
     """Every figure that this archive has data for, by name; draw on them only inside `style.styled`."""
     return {name: figure for draw in _DRAWERS for name, figure in draw(results).items()}
-
-
-def write_figures(results: Results, folder: Path, made_from: str) -> list[Path]:
-    """Write each figure as PDF and PNG into `folder`; returns the paths."""
-    with styled():
-        return save_all(figures_of(results), CAPTIONS, folder, made_from)

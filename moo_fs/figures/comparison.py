@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from scikit_posthocs import critical_difference_diagram
 
 from moo_fs.comparison_archive import Comparison
 from moo_fs.contrasts import ENOUGH_PAIRS, LEVEL, Roles, critical_difference, friedman, mean_ranks, nemenyi, pairs_of
-from moo_fs.figures.style import PALETTE, baseline_style, handle, legend_columns, new_figure, save_all, styled
+from moo_fs.figures.style import PALETTE, baseline_style, handle, legend_columns, new_figure
 from moo_fs.indicators import normalised_hypervolume
 from moo_fs.numerals import equals, number, rank
 from moo_fs.results import values_of
@@ -34,12 +33,6 @@ ROW, LABEL = 0.36, 20  # inches, letters
 def comparison_figures(comparison: Comparison) -> dict[str, Figure]:
     """Every figure that the comparison has pairs for, by name; draw on them only inside `style.styled`."""
     return draw_corners(comparison) | draw_critical_differences(comparison)
-
-
-def write_comparison_figures(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write each figure as PDF and PNG into `folder`; returns the paths."""
-    with styled():
-        return save_all(comparison_figures(comparison), CAPTIONS, folder, comparison.archive_hash)
 
 
 def draw_corners(comparison: Comparison) -> dict[str, Figure]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from moo_fs.figures.style import PALETTE, handle, legend_columns, line_style, new_figure, save_all, styled, tidy
+from moo_fs.figures.style import PALETTE, handle, legend_columns, line_style, new_figure, tidy
 from moo_fs.prune_studies.archive import Pruning
 from moo_fs.prune_studies.judged import of_first_batch
 
@@ -30,12 +29,6 @@ COLUMNS, ROW_HEIGHT = 4, 1.45
 def prune_figures(found: Pruning) -> dict[str, Figure]:
     """Every figure by name; draw on them only inside `style.styled`."""
     return {name: figure for draw in (draw_curves, draw_kept, draw_error) for name, figure in draw(found).items()}
-
-
-def write_prune_figures(found: Pruning, folder: Path) -> list[Path]:
-    """Write each figure as PDF and PNG into `folder`; returns the paths."""
-    with styled():
-        return save_all(prune_figures(found), CAPTIONS, folder, found.archive_hash)
 
 
 def draw_curves(found: Pruning) -> dict[str, Figure]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from moo_fs.figures import selection, ternary
-from moo_fs.figures.style import save_all, styled
 from moo_fs.rate_curves import common_rates
 from moo_fs.selection_archive import SelectionResults
 from moo_fs.selection_claims import soft_ways
@@ -51,14 +49,6 @@ def figure_names(results: SelectionResults) -> list[str]:
 def selection_caption(name: str) -> str:
     """What the figure of a name shows."""
     return next(caption for start, caption in CAPTIONS.items() if name.startswith(start))
-
-
-def write_selection_figures(results: SelectionResults, folder: Path) -> list[Path]:
-    """Write each figure as PDF and PNG into `folder`; returns the paths."""
-    with styled():
-        figures = selection_figures(results)
-        captions = {name: selection_caption(name) for name in figures}
-        return save_all(figures, captions, folder, results.archive_hash)
 
 
 def ways_of(results: SelectionResults) -> list[Way]:

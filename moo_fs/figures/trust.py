@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from moo_fs.figures.score_maps import agreement_matrix, score_maps
-from moo_fs.figures.style import PALETTE, handle, new_figure, save_all, styled
+from moo_fs.figures.style import PALETTE, handle, new_figure
 from moo_fs.trust_archive import Trust
 
 CAPTIONS = {
@@ -26,12 +25,6 @@ ROW, SHIFT = 0.27, 0.17  # inches; of a row
 def trust_figures(trust: Trust) -> dict[str, Figure]:
     """Every figure by name; draw on them only inside `style.styled`."""
     return {name: figure for draw in (draw_trust, draw_maps, draw_matrix) for name, figure in draw(trust).items()}
-
-
-def write_trust_figures(trust: Trust, folder: Path) -> list[Path]:
-    """Write each figure as PDF and PNG into `folder`; returns the paths."""
-    with styled():
-        return save_all(trust_figures(trust), CAPTIONS, folder, trust.archive_hash)
 
 
 def draw_maps(trust: Trust) -> dict[str, Figure]:

@@ -10,15 +10,13 @@ import pandas as pd
 
 from moo_fs.contracts import MooFsError
 from moo_fs.figures import CAPTIONS as SEARCHED
-from moo_fs.figures.drawn import data_hash
 from moo_fs.figures.progress import draw_progress
 from moo_fs.figures.prune_fronts import CAPTIONS, draw_pruned_fronts, draw_pruned_layers
-from moo_fs.figures.style import save_all, styled
 from moo_fs.prune_fronts.launch import KIND
 from moo_fs.prune_fronts.published import made_from, published
-from moo_fs.report import embedded, seal
+from moo_fs.report import embedded, publish
 from moo_fs.results import Results, load_results
-from moo_fs.tables import Table, write_tables
+from moo_fs.tables import Table
 from moo_fs.tables.prune_fronts import cutoff_table, pruned_front_table
 from moo_fs.tables.quality import cost_table, hypervolume_table
 from moo_fs.tables.rendering import number, percent
@@ -36,18 +34,19 @@ def report(folder: str | Path) -> list[Path]:
         raise MooFsError(f"{folder}: wanted the archive of a search over pruned networks, got one of another kind")
     joint = pd.read_parquet(Path(folder) / "joint.parquet")
     cutoffs = published(results, joint)
-    target = Path(folder) / "report"
     made = [hypervolume_table(results), pruned_front_table(results, joint), cutoff_table(results, cutoffs)]
     tables = {table.name: table for table in [*made, cost_table(results)] if table is not None}
-    written = write_tables(tables, target / "tables", results.archive_hash)
-    with styled():
-        figures = draw_pruned_fronts(results, joint, cutoffs) | draw_pruned_layers(results, joint)
-        figures |= draw_progress(results)
-        data = {name: data_hash(figure) for name, figure in figures.items()}
-        written += save_all(figures, ALL, target / "figures", results.archive_hash)
-    page = target / "index.md"
-    page.write_text(page_of(results, tables, list(figures), joint, cutoffs), encoding="utf-8", newline="\n")
-    return seal(target, [*written, page], results.archive_hash, results.files | made_from(results), data)
+    return publish(
+        Path(folder) / "report",
+        tables=tables,
+        draw=lambda: (
+            draw_pruned_fronts(results, joint, cutoffs) | draw_pruned_layers(results, joint) | draw_progress(results)
+        ),
+        captions=ALL,
+        page=lambda figures: page_of(results, tables, figures, joint, cutoffs),
+        made_from=results.archive_hash,
+        files=results.files | made_from(results),
+    )
 
 
 def page_of(

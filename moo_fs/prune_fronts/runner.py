@@ -5,8 +5,6 @@ Everything is kept in the study's folder as it is computed (`work/`), so that a 
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +18,7 @@ import torch
 
 from moo_fs.contracts import Bits, Floats, MooFsError
 from moo_fs.execute import execute
+from moo_fs.kept_frames import kept_frame
 from moo_fs.plugins import PluginSpec
 from moo_fs.prune_file import CMI
 from moo_fs.prune_fronts.declared import Search
@@ -218,16 +217,7 @@ class Runner:
         )[:12]
 
     def _kept(self, name: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """A frame from `work/`, computed and written there if it is not there yet, whole or not at all."""
-        path = self.work / f"{name}.parquet"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{os.getpid()}.partial")
-            compute().to_parquet(partial)
-            with contextlib.suppress(FileExistsError):  # of two workers the first one's stays for both
-                os.link(partial, path)
-            partial.unlink()
-        return pd.read_parquet(path)
+        return kept_frame(self.work / f"{name}.parquet", compute)
 
 
 def check_sizes(study: Search, subject: Subject) -> None:

@@ -25,7 +25,7 @@ def fine_tuned(
     image chooses among them.
     """
     batches = Batches(subject.training, size=BATCH, seed=seed, device=subject.device)
-    recipe = Cosine(steps=tuned.epochs * (len(batches.labels) // batches.size), rate=tuned.rate)
+    recipe = Cosine(steps=tuned.epochs * batches.epochs.steps, rate=tuned.rate)
 
     def loss_of_step(step: int) -> Tensor:
         images, labels = batches.batch(step)

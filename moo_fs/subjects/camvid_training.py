@@ -68,16 +68,12 @@ class Batches:
         self.images = torch.from_numpy(frames.images).to(device)
         self.labels = torch.from_numpy(frames.labels).to(device)
         self.distance = torch.from_numpy(distance).to(device)
-        self.seed, self.size = seed, min(BATCH, len(frames.names))
-        self._epoch, self._order = -1, np.zeros(0, np.int64)
+        self.seed = seed
+        self.epochs = training.Epochs(len(frames.names), BATCH, seed=seed, subject="camvid")
 
     def batch(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Images (sample, 3, 80, 112) in [0, 1] and targets of a step; an incomplete last batch is left out."""
-        epoch, place = divmod(step, len(self.images) // self.size)
-        if epoch != self._epoch:
-            rng = stream(self.seed, "camvid", "epoch", epoch)
-            self._epoch, self._order = epoch, rng.permutation(len(self.images))
-        picks = torch.from_numpy(self._order[place * self.size : (place + 1) * self.size]).to(self.images.device)
+        picks = torch.from_numpy(self.epochs.picks(step)).to(self.images.device)
         rng = stream(self.seed, "camvid", "change", step)
         return change(self.images[picks], self.labels[picks], self.distance[picks], rng)
 

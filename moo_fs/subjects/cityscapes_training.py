@@ -46,18 +46,14 @@ class Batches:
     """The training frames, drawn without replacement epoch by epoch, each mirrored or not."""
 
     def __init__(self, frames: Sequence[Frame], *, size: int, height: int, seed: int) -> None:
-        self.frames, self.size, self.height, self.seed = frames, min(size, len(frames)), height, seed
+        self.frames, self.height, self.seed = frames, height, seed
         self._kept: dict[int, Scene] = {}
-        self._epoch, self._order = -1, np.zeros(0, np.int64)
+        self.epochs = training.Epochs(len(frames), size, seed=seed, subject="cityscapes")
 
     def batch(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Images (sample, 3, h, w) in [0, 1] and targets of a step; an incomplete last batch is left out."""
-        epoch, place = divmod(step, len(self.frames) // self.size)
-        if epoch != self._epoch:
-            rng = stream(self.seed, "cityscapes", "epoch", epoch)
-            self._epoch, self._order = epoch, rng.permutation(len(self.frames))
-        picks = self._order[place * self.size : (place + 1) * self.size].tolist()
-        mirrored = stream(self.seed, "cityscapes", "mirror", step).random(self.size) < 0.5
+        picks = self.epochs.picks(step).tolist()
+        mirrored = stream(self.seed, "cityscapes", "mirror", step).random(len(picks)) < 0.5
         scenes = [self._scene(pick) for pick in picks]
         return cityscapes_data.as_tensors(
             [mirror(scene) if turn else scene for scene, turn in zip(scenes, mirrored.tolist(), strict=True)]

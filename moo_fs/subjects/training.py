@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from moo_fs.contracts import MooFsError, RunError
+from moo_fs.seeds import stream
 
 
 class Plan(Protocol):
@@ -57,6 +60,30 @@ class Recipe:
     def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
         """AdamW with weight decay on every parameter."""
         return torch.optim.AdamW(model.parameters(), lr=self.rate, weight_decay=self.weight_decay)
+
+
+class Epochs:
+    """Which samples a step sees: all of them once an epoch, in the order of the stream (seed, subject, "epoch", n).
+
+    An incomplete last batch is left out.
+    """
+
+    def __init__(self, samples: int, size: int, *, seed: int, subject: str) -> None:
+        self.samples, self.size = samples, min(size, samples)
+        self._address = (seed, subject, "epoch")
+        self._epoch, self._order = -1, np.zeros(0, np.int64)
+
+    @property
+    def steps(self) -> int:
+        """How many steps an epoch has."""
+        return self.samples // self.size
+
+    def picks(self, step: int) -> NDArray[np.int64]:
+        """Indices (sample,) of a step, whichever was asked for before."""
+        epoch, place = divmod(step, self.steps)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, stream(*self._address, epoch).permutation(self.samples)
+        return self._order[place * self.size : (place + 1) * self.size]
 
 
 def fit(

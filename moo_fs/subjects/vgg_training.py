@@ -61,16 +61,12 @@ class Batches:
     def __init__(self, pictures: cifar10.Pictures, *, size: int, seed: int, device: str) -> None:
         self.images = torch.from_numpy(pictures.images).to(device)
         self.labels = torch.from_numpy(pictures.labels).to(device)
-        self.size, self.seed, self.device = min(size, len(self.labels)), seed, device
-        self._epoch, self._order = -1, np.zeros(0, np.int64)
+        self.seed, self.device = seed, device
+        self.epochs = training.Epochs(len(self.labels), size, seed=seed, subject="vgg16-cifar10")
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Images (sample, 3, 32, 32) in [0, 1] and labels (sample,) of a step; an incomplete last batch is left out."""
-        epoch, place = divmod(step, len(self.labels) // self.size)
-        if epoch != self._epoch:
-            rng = stream(self.seed, "vgg16-cifar10", "epoch", epoch)
-            self._epoch, self._order = epoch, rng.permutation(len(self.labels))
-        picks = torch.from_numpy(self._order[place * self.size : (place + 1) * self.size]).to(self.device)
+        picks = torch.from_numpy(self.epochs.picks(step)).to(self.device)
         moved = crop(self.images[picks], stream(self.seed, "vgg16-cifar10", "crop", step))
         return unit(moved), self.labels[picks]
 
