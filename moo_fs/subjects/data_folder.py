@@ -13,12 +13,17 @@ VARIABLE = "MOO_FS_DATA"
 def find(subject: str, *, named: str, inside: str, holds: str) -> Path:
     """The folder `named` ("": that of MOO_FS_DATA), or its subfolder `inside` if there is one.
 
-    `holds` says in words what the folder holds. Raises MooFsError if neither names a folder; whether there is one and
+    `holds` says in words what the folder holds. Raises MooFsError if neither names a folder, or one that is not there;
     what lies in it is for the reader of the data to say.
     """
     folder = named or os.environ.get(VARIABLE, "")
     if not folder:
         raise MooFsError(f"subject '{subject}': wanted the folder of {holds}; set {VARIABLE} to it, or the option data")
+    if not Path(folder).is_dir():
+        came = "the option data" if named else VARIABLE
+        raise MooFsError(
+            f"subject '{subject}': {came}: wanted the folder of {holds}, got '{folder}', which is no folder"
+        )
     return within(Path(folder), inside)
 
 
