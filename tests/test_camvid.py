@@ -196,7 +196,7 @@ def test_a_part_s_frames_are_spread_evenly(subject_folder):
     ("options", "words"),
     [
         ({"data": ""}, "wanted the folder of CamVid; set MOO_FS_DATA to it, or the option data"),
-        ({"data": "nowhere"}, "the option data: wanted the folder of CamVid, got 'nowhere', which is no folder"),
+        ({"data": "nowhere"}, "the option data: nowhere: no such folder; wanted the folder of CamVid"),
         ({"weights": "nowhere.safetensors"}, "no weights; train them with `moo-fs train camvid --data .* --out"),
         ({"weights": __file__}, "not the weights of this network; train them with `moo-fs train camvid"),
         ({"fit_images": 4}, "fit_images: wanted 2 to 3, the frames there are in .*, got 4"),

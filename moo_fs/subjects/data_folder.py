@@ -21,9 +21,7 @@ def find(subject: str, *, named: str, inside: str, holds: str) -> Path:
         raise MooFsError(f"subject '{subject}': wanted the folder of {holds}; set {VARIABLE} to it, or the option data")
     if not Path(folder).is_dir():
         came = "the option data" if named else VARIABLE
-        raise MooFsError(
-            f"subject '{subject}': {came}: wanted the folder of {holds}, got '{folder}', which is no folder"
-        )
+        raise MooFsError(f"subject '{subject}': {came}: {folder}: no such folder; wanted the folder of {holds}")
     return within(Path(folder), inside)
 
 
