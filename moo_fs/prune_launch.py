@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from moo_fs import archive
+from moo_fs import archive, prune_ahead
 from moo_fs.contracts import MooFsError
 from moo_fs.journal import HeldLock, is_held
 from moo_fs.loading import check_device
@@ -40,17 +40,23 @@ def run(
     path: str | Path,
     *,
     out: Path | None = None,
+    workers: int = 1,
     seeds: int | None = None,
     device: str = "cpu",
     on_row: Callable[[str], None] = lambda title: None,
 ) -> Pruning:
     """Run or resume a pruning study; a finished one is returned at once, `seeds` extends one that exists.
 
+    Several `workers` share its batches of images and its trainings; `on_row` hears what begins, of their work what is
+    done.
+
     Raises MooFsError before anything is written if the study, its subject or what lies in `out` does not fit, RunError
     if another process is running it.
     """
     plan = read_plan(path).with_seeds(seeds)
     folder = out or folder_of(plan)
+    if workers < 1:
+        raise MooFsError(f"workers: wanted 1 or more, got {workers}")
     if _covered(plan, folder):
         return load(folder)
     check_device(device)
@@ -59,6 +65,8 @@ def run(
         subject.check_sizes(seeds=plan.seeds, images=plan.images, choose_images=plan.choose_images)
         lock = HeldLock(folder / WORK / LOCK, what=f"study {plan.name} in {folder}")
         try:
+            if workers > 1:
+                prune_ahead.make(plan, folder, device=device, workers=workers, tell=on_row)
             return collect(plan, subject, folder, on_row=on_row)
         finally:
             lock.release()

@@ -11,9 +11,8 @@ import functools
 import io
 import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ from moo_fs.selection_pieces import Piece, compute, pieces_of
 from moo_fs.selection_plan import EQUAL, Selection, read_selection
 from moo_fs.study import canonical
 from moo_fs.whole_files import digest, write_whole
-from moo_fs.worker import one_thread
+from moo_fs.worker import one_thread, pool
 
 Told = Callable[[str], None]
 WORK, ROWS = "work", "rows.parquet"
@@ -180,14 +179,14 @@ def _execute(setting: Setting, workers: int, tell: Told) -> None:
             _keep(setting, piece)
             told(piece)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(_keep_alone, setting, piece): piece for piece in todo}
+    with pool(workers) as processes:
+        waiting = {processes.submit(_keep_alone, setting, piece): piece for piece in todo}
         try:
             for future in as_completed(waiting):
                 future.result()
                 told(waiting[future])
         except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
+            processes.shutdown(wait=True, cancel_futures=True)
             raise
 
 

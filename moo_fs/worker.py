@@ -1,4 +1,4 @@
-"""One worker process: loads the study once, then executes the groups of runs that come through its pipe."""
+"""Worker processes: one that executes the groups of runs that come through its pipe, and a pool for other pieces."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -60,6 +61,12 @@ def start(loader: Loader) -> Worker:
     return Worker(process, mine)
 
 
+def pool(workers: int) -> ProcessPoolExecutor:
+    """Processes for pieces of work that leave what they make on the disk; they end soon after this process does."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_follow, initargs=(os.getpid(),))
+
+
 def failure(spec: RunSpec, error: Exception) -> str:
     """What made a run fail, with its name: only RunError says that itself."""
     return str(error) if isinstance(error, RunError) else f"{spec.title}: {type(error).__name__}: {error}"
@@ -80,7 +87,7 @@ def one_thread() -> Iterator[None]:
 def _work(pipe: Connection, loader: Loader, parent: int) -> None:
     """A worker: load once, then run groups until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    _follow(parent)
     stop = _Stop(pipe)
     try:
         runner = loader()
@@ -139,6 +146,11 @@ def _ending_with_the_parent() -> Iterator[None]:
         yield
     except (EOFError, OSError) as error:
         raise SystemExit(1) from error
+
+
+def _follow(parent: int) -> None:
+    """Watch the parent from now on."""
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
 
 
 def _die_with(parent: int) -> None:

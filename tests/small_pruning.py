@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from moo_fs import prune_ahead
 from moo_fs.subjects import cifar10, vgg_training, weights_file
 
 COUNT, WIDTH = 80, 1 / 16
@@ -52,6 +53,25 @@ def make(folder: Path) -> Path:
     )
     weights_file.save(network, folder / "small.safetensors", about={"width": WIDTH})
     return write_study(folder, seeds=1)
+
+
+make_piece = prune_ahead._made
+
+
+def made_of_small_batches(*arguments):
+    """What a worker process of a small study does: a patch of the test's process does not reach it."""
+    cifar10.PER_BATCH = COUNT
+    return make_piece(*arguments)
+
+
+def failing(*arguments):
+    """A worker process of a small study whose pieces fail."""
+
+    def fails(*_):
+        raise ValueError("no such luck")
+
+    prune_ahead._make = fails
+    return made_of_small_batches(*arguments)
 
 
 def write_study(folder: Path, *, seeds: int) -> Path:

@@ -43,6 +43,7 @@ PARTS_OF = {
     "renyi_targets": "renyi",
     "prune_file": "study",
     "prune_launch": "launch",
+    "prune_ahead": "launch",
     "prune_report": "report",
     "trust_archive": "trust",
     "trust_collect": "trust",

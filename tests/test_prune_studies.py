@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import small_pruning
 
-from moo_fs import MooFsError, prune_launch, renyi
+from moo_fs import MooFsError, RunError, prune_ahead, prune_launch, renyi
 from moo_fs.archive import STUDY
 from moo_fs.cli import status_of
 from moo_fs.plugins import PluginSpec
@@ -256,6 +256,28 @@ def test_a_killed_study_ends_as_one_that_was_not(study, folder):
         mine, theirs = (getattr(one, name).drop(columns="seconds", errors="ignore") for one in (study, other))
         pd.testing.assert_frame_equal(mine, theirs)
     pd.testing.assert_frame_equal(study.orders.drop(columns="seconds"), other.orders.drop(columns="seconds"))
+
+
+def test_several_processes_make_the_same_archive(study, folder, monkeypatch):
+    heard = []
+    monkeypatch.setattr(prune_ahead, "_made", small_pruning.made_of_small_batches)
+    other = prune_launch.run(folder / "small.toml", out=folder / "two", workers=2, on_row=heard.append)
+    assert {"batch 0: done", "orders: done", "training on, network 0: done", "training on, network 1: done"} <= set(
+        heard
+    )
+    # Whoever collects makes no row, only asks for orders that lie there.
+    assert all(title.endswith(": done") or title.startswith(("order of", "planted filters")) for title in heard)
+    for name in ("summary", "layers", "shares", "planted", "twins"):
+        mine, theirs = (getattr(one, name).drop(columns="seconds", errors="ignore") for one in (study, other))
+        pd.testing.assert_frame_equal(mine, theirs)
+    with pytest.raises(MooFsError, match="workers: wanted 1 or more, got 0"):
+        prune_launch.run(folder / "small.toml", out=folder / "none", workers=0)
+
+
+def test_what_fails_in_a_process_is_named(folder, monkeypatch):
+    monkeypatch.setattr(prune_ahead, "_made", small_pruning.failing)
+    with pytest.raises(RunError, match=r"small.toml: batch 0: ValueError: no such luck"):
+        prune_launch.run(folder / "small.toml", out=folder / "failed", workers=2)
 
 
 def test_a_finished_study_returns_at_once_without_its_images(study, folder):

@@ -103,3 +103,28 @@ def test_workers_end_with_their_parent_and_what_they_evaluated_is_kept(tmp_path,
     assert [journal_state(path) for path in journals] == ["", ""]
     resumed = run_toy(tmp_path, budget=10)
     assert resumed.trials.bits.tobytes() == run_toy(tmp_path / "fresh", budget=10).trials.bits.tobytes()
+
+
+POOL = """
+import time
+from moo_fs.worker import pool
+processes = pool(2)
+jobs = [processes.submit(time.sleep, 600) for _ in range(2)]
+while not all(job.running() for job in jobs):
+    time.sleep(0.02)
+print("both at work", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_pool_ends_with_its_parent_though_it_is_killed():
+    parent = subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert parent.stdout.readline() == "both at work\n"
+    children = [int(line) for line in Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()]
+    parent.kill()
+    assert parent.wait(30) == -9
+    deadline = time.monotonic() + 30
+    while any(alive(pid) for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(children) >= 2
+    assert not any(alive(pid) for pid in children)

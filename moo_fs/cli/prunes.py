@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
 def prune(
     study: StudyFile,
     out: Folder = None,
-    workers: Annotated[int, typer.Option("--workers", help="Processes of a study with [prune.search].")] = 1,
+    workers: Annotated[int, typer.Option("--workers", help="Processes; on one thread each.")] = 1,
     device: Device = "cpu",
     seeds: Annotated[int | None, typer.Option("--seeds", help="Extend: more batches of images, or blocks.")] = None,
 ) -> None:
@@ -35,7 +35,7 @@ def prune(
     from moo_fs.tables.prune_claims import claims_table
 
     with console.telling("reading images") as tell:
-        found = run(study, out=out, seeds=seeds, device=device, on_row=tell)
+        found = run(study, out=out, workers=workers, seeds=seeds, device=device, on_row=tell)
     with console.status("tables and figures ..."):
         written = write_prune_report(found.folder)
     console.sheet(claims_table(found))

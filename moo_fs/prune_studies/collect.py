@@ -30,14 +30,12 @@ def collect(
     source = source_hash()  # of the code that runs, not of what it is edited to meanwhile
     subject.check_sizes(seeds=plan.seeds, images=plan.images, choose_images=plan.choose_images)
     runner = Runner(plan, subject, folder, on_row)
-    rows, shares, by_seed = [runner.unpruned()], [], {}
+    rows, shares = [runner.unpruned()], []
     for seed in range(plan.seeds):
-        grid = runner.grid(seed)
-        by_seed[seed] = [grid, runner.rivals(seed, grid)]
+        rows += cut_on(runner, seed)
         shares += runner.curve(seed)
-    rows += [row for parts in by_seed.values() for part in parts for row in part]
-    orders, planted = _orders(runner, plan), _planted(runner)
-    rows += _tuned(runner, plan, *by_seed[0])
+    orders, planted = orders_of(runner), planted_in(runner)
+    rows += [runner.tuned(row) for row in to_tune(runner)]
     frames = archive.frames_of(rows, shares=_known(shares), planted=planted, orders=orders)
     return archive.write(folder, frames, about(plan, subject), source)
 
@@ -60,20 +58,25 @@ def about(plan: Plan, subject: Subject) -> dict[str, Any]:
     }
 
 
-def _tuned(runner: Runner, plan: Plan, grid: list[Any], rivals: list[Any]) -> list[dict[str, Any]]:
-    """Rows after training on: the best variants on the first batch, and the controls cut to the best one's counts."""
-    if plan.fine_tune is None:
+def cut_on(runner: Runner, seed: int) -> list[dict[str, Any]]:
+    """Rows of everything that is cut on one batch and not trained on."""
+    grid = runner.grid(seed)
+    return grid + runner.rivals(seed, grid)
+
+
+def to_tune(runner: Runner) -> list[dict[str, Any]]:
+    """What is trained on: the best variants on the first batch, and the controls cut to the best one's counts."""
+    tuned, grid = runner.plan.fine_tune, runner.grid(0)
+    if tuned is None:
         return []
-    best = runner.best_first(grid)[: plan.fine_tune.best]
-    controls = [
-        row for row in runner.best_first(rivals) if row["cutoff"] == SAME and row["measure"] in plan.fine_tune.controls
-    ]
-    return [runner.tuned(row) for row in [*best, *controls]]
+    rivals = runner.best_first(runner.rivals(0, grid))
+    controls = [row for row in rivals if row["cutoff"] == SAME and row["measure"] in tuned.controls]
+    return runner.best_first(grid)[: tuned.best] + controls
 
 
-def _orders(runner: Runner, plan: Plan) -> list[dict[str, Any]]:
+def orders_of(runner: Runner) -> list[dict[str, Any]]:
     """Each layer's own order on every batch, by the other rule of widths on the first, and on the larger batch."""
-    rows = []
+    rows, plan = [], runner.plan
     other = "published" if plan.width == "median" else "median"
     for seed in range(plan.seeds):
         rows += _steps(runner.orders(seed), plan.width, seed, runner.on_row)
@@ -101,7 +104,8 @@ def _step(found: Order, at: int) -> dict[str, Any]:
     }
 
 
-def _planted(runner: Runner) -> list[dict[str, Any]]:
+def planted_in(runner: Runner) -> list[dict[str, Any]]:
+    """Where filters added to each layer land in its order on the first batch."""
     orders, rows = runner.orders(0), []
     for layer, filters in runner.subject.filters.items():
         runner.on_row(f"planted filters in {layer}")
