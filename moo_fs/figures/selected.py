@@ -8,21 +8,30 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from moo_fs.figures import selection, ternary
+from moo_fs.figures import ordered, selection, ternary
+from moo_fs.figures.ordered import EQUAL_ORDER, OWN_ORDER
 from moo_fs.rate_curves import common_rates
 from moo_fs.selection_archive import SelectionResults
-from moo_fs.selection_claims import soft_ways
+from moo_fs.selection_claims import own_orders, soft_ways
 from moo_fs.selection_curves import Way, blocks_of, curve_of, families
-from moo_fs.selection_findings import INFORMATION, RATES, hard_way, measures_of, weight_shares
-from moo_fs.selection_plan import EQUAL
+from moo_fs.selection_findings import (
+    INFORMATION,
+    RATES,
+    hard_way,
+    mean_distortions,
+    measures_of,
+    weight_shares,
+)
+from moo_fs.selection_plan import EACH, EQUAL
 from moo_fs.task_weights import NORMALISATIONS
 from moo_fs.weight_shares import cells_of, distortions_at, over_blocks
 
-CAPTIONS = {**selection.CAPTIONS, **ternary.CAPTIONS}
+CAPTIONS = {**selection.CAPTIONS, **ternary.CAPTIONS, **ordered.CAPTIONS}
 SCORELESS = ("one-qp", "klt", "allocation", "uniform-step", "image-jpeg", "image-hevc")
 NULLS = ("random", "shuffled-mutual-information", "uniform-step")
 SHOWN = (4, 12, 20)  # of the RATES: where maps are drawn
-CURVES, SHARES, MAPS = "rate-curves", "weight-shares", "weight-maps"
+CURVES, SHARES, MAPS, ORDERS = "rate-curves", "weight-shares", "weight-maps", "orders"
+MOST_ORDERS = 9  # lines of a figure of curves
 
 
 def selection_figures(results: SelectionResults) -> dict[str, Figure]:
@@ -31,9 +40,13 @@ def selection_figures(results: SelectionResults) -> dict[str, Figure]:
     for family in families(results):
         tasks = results.tasks(families(results)[family][0])
         names = _first(_emphasised(results), [_name(way) for way in ways_of(results)])
+        orders = order_frame(results, family)
+        curves = curve_frame(results, family)
         drawn = selection.draw_rate_curves(
-            curve_frame(results, family), tasks, names=names, nulls=NULLS, emphasised=_emphasised(results)
-        )
+            curves[curves["name"].isin(_shown(names, orders))] if len(curves) else curves,
+            tasks, names=names, nulls=NULLS, emphasised=_emphasised(results),
+        )  # fmt: skip
+        drawn |= ordered.draw_orders(orders, tasks, nulls=NULLS, emphasised=_emphasised(results))
         drawn |= ternary.draw_ternary(cell_frame(results, family), tasks, names=names, nulls=NULLS)
         found |= {f"{name}-{family}": figure for name, figure in drawn.items()}
     measures = _first(INFORMATION, measures_of(results))
@@ -43,7 +56,7 @@ def selection_figures(results: SelectionResults) -> dict[str, Figure]:
 
 def figure_names(results: SelectionResults) -> list[str]:
     """Names of the figures that this study may have."""
-    return [*(f"{name}-{family}" for family in families(results) for name in (CURVES, MAPS)), SHARES]
+    return [*(f"{name}-{family}" for family in families(results) for name in (CURVES, ORDERS, MAPS)), SHARES]
 
 
 def selection_caption(name: str) -> str:
@@ -75,6 +88,23 @@ def curve_frame(results: SelectionResults, family: str) -> pd.DataFrame:
             columns = {"name": _name(way), "task": task, "coded_bytes": rates, "value": interval.value[:, at]}
             rows.append(pd.DataFrame({**columns, "low": ends[0], "high": ends[1]}))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def order_frame(results: SelectionResults, family: str) -> pd.DataFrame:
+    """Columns measure, task, order, value, low, high of `draw_orders`: hard selection by every measure."""
+    if "hard" not in results.settings["methods"]:
+        return pd.DataFrame()
+    measures, rows = measures_of(results), []
+    found = {EQUAL_ORDER: mean_distortions(results, family, [hard_way(results, name) for name in measures])}
+    if EACH in results.settings["task_weights"]:
+        found[OWN_ORDER] = own_orders(results, family, measures)
+    for order, values in found.items():
+        for (way, task), part in values.groupby(["way", "task"], sort=False) if len(values) else ():
+            over = over_blocks(part["distortion"].to_numpy())
+            low, high = (over.low, over.high) if np.isfinite(over.low) else (over.lowest, over.highest)
+            row = {"measure": way, "task": task, "order": order, "value": float(over.value)}
+            rows.append({**row, "low": float(low), "high": float(high)})
+    return pd.DataFrame(rows)
 
 
 def share_frame(results: SelectionResults, family: str) -> pd.DataFrame:
@@ -112,6 +142,16 @@ def _compared(results: SelectionResults) -> Sequence[Way]:
     if "hard" not in results.settings["methods"] or results.settings["task_weights"] != [EQUAL]:
         return []
     return [hard_way(results, name) for name in measures_of(results)]
+
+
+def _shown(names: Sequence[str], orders: pd.DataFrame) -> Sequence[str]:
+    """The names that curves are drawn of: of many orders the best in the mean over tasks, whatever is no order."""
+    if orders.empty or orders["measure"].nunique() <= MOST_ORDERS + 1:
+        return names
+    means = orders.groupby("measure")["value"].mean().sort_values()
+    always = [INFORMATION, *NULLS]
+    best = [name for name in means.index if name not in always][: MOST_ORDERS - len(always)]
+    return [name for name in names if name not in means.index or name in best or name in always]
 
 
 def _emphasised(results: SelectionResults) -> str:
