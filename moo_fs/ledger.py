@@ -29,15 +29,15 @@ class Rate:
     Attributes:
         bytes: mean or single size of one image's stream.
         elements: of the features at the split (channel x height x width), sent or not.
-        pixels: of the network's input image (height x width), before any padding; None if not known.
+        pixels: of the network's input image (height x width), before any padding.
     """
 
     bytes: float
     elements: int
-    pixels: int | None = None
+    pixels: int
 
     def __post_init__(self) -> None:
-        if not self.bytes >= 0 or self.elements < 1 or (self.pixels is not None and self.pixels < 1):
+        if not self.bytes >= 0 or self.elements < 1 or self.pixels < 1:
             raise MooFsError(
                 "rate: wanted bytes of 0 or more per 1 or more elements and pixels, got "
                 f"{self.bytes} per {self.elements} and {self.pixels}; give the sizes before padding"
@@ -55,22 +55,44 @@ class Rate:
 
     @property
     def bits_per_pixel(self) -> float:
-        """Bits per pixel of the input image; NaN if its size is not known."""
-        return float("nan") if self.pixels is None else self.bytes * 8 / self.pixels
+        """Bits per pixel of the input image."""
+        return self.bytes * 8 / self.pixels
 
     @property
     def bits_per_element(self) -> float:
         """Bits per element of the features."""
         return self.bytes * 8 / self.elements
 
-    def row(self) -> dict[str, float]:
-        """All units, by name."""
+
+@dataclass(frozen=True)
+class Sizes:
+    """Where the bytes of one way of sending go, means per image: columns of a selection archive.
+
+    Attributes:
+        header: of the stream.
+        fixed: the same in every image's stream, so that it could be deployed once: HEVC's parameter sets, say.
+        payload: everything else. As the header takes in the first bytes of a code (`moo_fs.codecs.interface`), it is
+            what would lie beyond the header if `fixed` were deployed.
+        base: of the payload, that of the base of soft selection; NaN where there is none.
+        nominal: what the values that are sent take at their nominal depth without entropy coding; NaN if they have
+            none.
+    """
+
+    header: float
+    fixed: float
+    payload: float
+    base: float = float("nan")
+    nominal: float = float("nan")
+
+    def columns(self) -> dict[str, float]:
+        """As columns. Which channels are sent is fixed by the fit part and deployed, so that no stream has a mask."""
         return {
-            "bytes": self.bytes,
-            "kbit": self.kbit,
-            "kilobytes": self.kilobytes,
-            "bits_per_pixel": self.bits_per_pixel,
-            "bits_per_element": self.bits_per_element,
+            "nominal_bytes": self.nominal,
+            "header_bytes": self.header,
+            "mask_bytes": 0.0,
+            "fixed_bytes": self.fixed,
+            "base_bytes": self.base,
+            "payload_bytes": self.payload,
         }
 
 

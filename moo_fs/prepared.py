@@ -194,6 +194,12 @@ def images_of(model: SplitModel | AnalyticModel, part: Part) -> torch.Tensor:
     return torch.cat([images for images, _ in _pairs(model, part)])
 
 
+def image_pixels(model: SplitModel, part: Part) -> int:
+    """Height times width of a part's images, as its first batch has them."""
+    images, _ = next(iter(_pairs(model, part)))
+    return images.shape[-2] * images.shape[-1]
+
+
 def _pairs(model: SplitModel, part: Part) -> Iterable[Pair]:
     """The part's (images, targets) pairs, one after another, however the user gives them."""
     try:

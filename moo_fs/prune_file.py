@@ -65,12 +65,18 @@ Cutoffs = Annotated[list[Annotated[Any, BeforeValidator(_cutoff)]], AfterValidat
 Directions = Annotated[list[str], _known(DIRECTIONS)]
 
 
-class _Repeated(Table):
-    """The part of the grid that is run on every batch of images; what is not said is as in the grid."""
+class _Part(Table):
+    """A part of the grid; what is not said is as in the grid."""
 
     formulations: Annotated[list[str], _known(FORMULATIONS)] | None = None
     cutoffs: Cutoffs
     directions: Directions | None = None
+
+
+class _Raised(_Part):
+    """Variants whose tolerance is raised until more than a third of the filters is gone, on the first batch."""
+
+    tolerances: Annotated[list[Annotated[float, Field(gt=0, le=100)]], Field(min_length=1), AfterValidator(no_repeats)]
 
 
 class _FineTune(Table):
@@ -80,6 +86,9 @@ class _FineTune(Table):
     epochs: Annotated[int, whole(1000)]
     rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
     controls: list[str] = Field(default=[])
+    # Epochs of every network without a third of its filters, whose validation accuracy says which are the best.
+    screen: Annotated[int, Field(strict=True, ge=0, le=1000)] = 0
+    seeds: Annotated[int, whole(100)] = 1
 
 
 class _Prune(Table):
@@ -88,7 +97,11 @@ class _Prune(Table):
     cutoffs: Cutoffs
     directions: Directions = Field(default=list(DIRECTIONS))
     seeds: Annotated[int, whole(MAX_SEEDS)] = 5
-    repeated: _Repeated | None = None
+    # Run on every batch of images; without it the whole grid is.
+    repeated: _Part | None = None
+    # Run on every batch with one kernel width for all formulations.
+    common_width: _Part | None = None
+    raised: _Raised | None = None
     images: Annotated[int, whole(MOST_IMAGES)] = 256
     choose_images: Annotated[int, whole(MOST_IMAGES)] = 1000
     tolerance: Annotated[float, Field(ge=0, le=100)] = 0.3

@@ -16,6 +16,7 @@ from moo_fs.prune_studies.collect import collect
 from moo_fs.prune_studies.jobs import CURRENT, WORK
 from moo_fs.prune_studies.network import load_subject
 from moo_fs.prune_studies.plan import Plan, read_plan
+from moo_fs.prune_studies.runner import Runner
 from moo_fs.worker import one_thread
 
 LOCK = "study.lock"
@@ -53,6 +54,7 @@ def run(
     Raises MooFsError before anything is written if the study, its subject or what lies in `out` does not fit, RunError
     if another process is running it.
     """
+    source = archive.source_hash()  # of the code that runs, not of what it is edited to meanwhile
     plan = read_plan(path).with_seeds(seeds)
     folder = out or folder_of(plan)
     if workers < 1:
@@ -66,8 +68,9 @@ def run(
         lock = HeldLock(folder / WORK / LOCK, what=f"study {plan.name} in {folder}")
         try:
             if workers > 1:
-                prune_ahead.make(plan, folder, device=device, workers=workers, tell=on_row)
-            return collect(plan, subject, folder, on_row=on_row)
+                runner = Runner(plan, subject, folder, lambda title: None, source)
+                prune_ahead.make(runner, plan, folder, source, workers=workers, tell=on_row)
+            return collect(plan, subject, folder, source=source, on_row=on_row)
         finally:
             lock.release()
 
@@ -84,15 +87,19 @@ def status(path: str | Path, out: Path | None = None) -> PruneStatus:
 
 
 def total_rows(plan: Plan) -> int:
-    """How many rows a study has at most: fewer if its best variants are few, or the chosen one's counts a share's."""
+    """How many rows a study has at most: fewer where variants cut alike or a ladder is not climbed to its end."""
     total, modes = 1, 1 + plan.compensate
     for seed in range(plan.seeds):
         variants = plan.variants_of(seed)
         shares = {variant.cutoff.label for variant in variants if variant.cutoff.name == "share"}
         total += len(variants) + (modes - 1) * (1 + len(plan.repeated)) + len(plan.measures) * (1 + len(shares))
         total += (1 + len(plan.measures)) * len(plan.shares) * modes
+    total += sum(map(len, plan.ladders))
     tuned = plan.fine_tune
-    return total + (tuned.best + len(tuned.controls) if tuned else 0)
+    if tuned is None:
+        return total
+    screened = len(plan.variants) + len(plan.ladders) if tuned.screen else 0
+    return total + screened + tuned.best + tuned.seeds + 2 * len(tuned.controls)
 
 
 def folder_of(plan: Plan) -> Path:

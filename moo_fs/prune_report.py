@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
 from moo_fs.figures.prune import CAPTIONS, prune_figures
 from moo_fs.numerals import number, percent
+from moo_fs.prune_file import CMI
 from moo_fs.prune_studies.archive import Pruning, load
-from moo_fs.prune_studies.judged import against_rivals, chosen, filled, of_first_batch
+from moo_fs.prune_studies.claims import best_trained
+from moo_fs.prune_studies.judged import POINTS, against_rivals, chosen, filled, of_first_batch, with_drops
 from moo_fs.report import embedded, publish
 from moo_fs.tables import Table
 from moo_fs.tables.prune import prune_tables
 from moo_fs.tables.prune_claims import points
-
-POINTS = 100
 
 
 def write_prune_report(folder: Path) -> list[Path]:
@@ -71,6 +73,8 @@ def findings(found: Pruning) -> list[str]:
         ranked = part.sort_values("accuracy_median", ascending=False, kind="stable").to_dict("records")
         order = ", ".join(f"`{row['measure']}` {points(POINTS * row['accuracy_median'])}" for row in ranked)
         lines.append(f"Test accuracy in % at {counts}, every layer's counts the same, median over batches: {order}.")
+    if found.summary["fine_tuned"].any():
+        lines.append(_trained(best_trained(found), found))
     noise = found.planted[found.planted["planted"] == "noise"]
     if len(noise):
         early = int((noise["place"] < noise["filters"] / 2).sum())
@@ -93,6 +97,22 @@ def findings(found: Pruning) -> list[str]:
             "filters."
         )
     return lines
+
+
+def _trained(rows: pd.DataFrame, found: Pruning) -> str:
+    """The best network that was trained on, over its training seeds, beside the others at its counts."""
+    tuned = with_drops(found)
+    others = tuned[tuned["fine_tuned"] & (tuned["measure"] != CMI)].to_dict("records")
+    beside = ", ".join(f"{row['measure']} {points(POINTS * row['test_accuracy'])}" for row in others)
+    first, seeds = rows.iloc[0], len(rows)
+    tests = POINTS * rows["test_accuracy"]
+    spread = points(tests.median()) + (f" ({points(tests.min())} to {points(tests.max())})" if seeds > 1 else "")
+    return (
+        f"Trained on, the best on validation images is {first['formulation']}, {first['cutoff']}, "
+        f"{first['direction']}, without {percent(first['removed'])} of the filters: {spread} % of the test images over "
+        f"{seeds} training seeds, {points(rows['drop'].median())} points below the whole network as it was. Trained on "
+        f"in the same way, cut to the same counts or whole: {beside}."
+    )
 
 
 def _run(found: Pruning) -> str:

@@ -122,7 +122,8 @@ def common_range(curves: Sequence[Curve]) -> tuple[float, float] | None:
 def common_rates(curves: Sequence[Curve], count: int) -> Floats:
     """`count` rates (rate,) in equal ratios over the common range, its ends among them; empty if there is none."""
     found = common_range(curves)
-    return np.geomspace(*found, count) if found else np.zeros(0)
+    # Rounding may leave the range by a last digit, even where it is a single rate.
+    return np.clip(np.geomspace(*found, count), *found) if found else np.zeros(0)
 
 
 def envelope(curve: Curve, task: int) -> tuple[Floats, Floats]:
@@ -131,6 +132,25 @@ def envelope(curve: Curve, task: int) -> tuple[Floats, Floats]:
     lowest = np.minimum.accumulate(losses)
     kept = np.concatenate([[True], losses[1:] < lowest[:-1]])
     return curve.coded_bytes[kept], losses[kept]
+
+
+def bytes_at(curve: Curve, *, task: int, losses: ArrayLike) -> Floats:
+    """Coded bytes (loss,) at which a task's `losses` (loss,) are reached, NaN for those beyond the envelope's ends.
+
+    As a delta rate reads them: the PCHIP of the log bytes over the loss, through the points of the envelope. A loss
+    above the largest of the envelope is NaN too: how few bytes would do for it is not known. Raises MooFsError for a
+    task that the curve has not.
+    """
+    _check(curve, curve, task)
+    coded_bytes, reached = envelope(curve, task)
+    asked = float_array(losses, "losses", "loss")
+    inside = (asked >= reached[-1]) & (asked <= reached[0])
+    found = np.full(len(asked), np.nan)
+    if len(reached) == 1:
+        found[inside] = coded_bytes[0]
+    else:
+        found[inside] = np.exp(_log_bytes(coded_bytes, reached)(asked[inside]))
+    return found
 
 
 def bd_rate(anchor: Curve, test: Curve, *, task: int, least_overlap: float = LEAST_OVERLAP) -> RateChange:
@@ -149,7 +169,7 @@ def bd_rate(anchor: Curve, test: Curve, *, task: int, least_overlap: float = LEA
     sides = {"anchor": envelope(anchor, task), "test": envelope(test, task)}
     for name, (_, losses) in sides.items():
         if len(losses) < 2:
-            return RateChange(math.nan, 0.0, reason=f"no rate change: the {name} has one useful point, wanted two")
+            return RateChange(math.nan, 0.0, reason=f"too few points: the {name} has one useful point, wanted two")
     low = max(float(losses[-1]) for _, losses in sides.values())
     high = min(float(losses[0]) for _, losses in sides.values())
     if low >= high:
@@ -166,15 +186,19 @@ def bd_rate(anchor: Curve, test: Curve, *, task: int, least_overlap: float = LEA
 
 
 def _mean_log_rate(coded_bytes: Floats, losses: Floats, low: float, high: float) -> float:
-    curve = PchipInterpolator(losses[::-1], np.log(coded_bytes[::-1]))
-    return float(curve.integrate(low, high)) / (high - low)
+    return float(_log_bytes(coded_bytes, losses).integrate(low, high)) / (high - low)
+
+
+def _log_bytes(coded_bytes: Floats, losses: Floats) -> PchipInterpolator:
+    """The logarithm of the bytes over the loss, through the points of an envelope."""
+    return PchipInterpolator(losses[::-1], np.log(coded_bytes[::-1]))
 
 
 def _span(losses: Floats) -> str:
     return f"{losses[-1]:.4g} to {losses[0]:.4g}"
 
 
-def _check(anchor: Curve, test: Curve, task: int, least_overlap: float) -> None:
+def _check(anchor: Curve, test: Curve, task: int, least_overlap: float = LEAST_OVERLAP) -> None:
     tasks = {anchor.losses.shape[1], test.losses.shape[1]}
     if len(tasks) > 1:
         raise MooFsError(f"curves: wanted the same tasks on both sides, got {sorted(tasks)} of them; compare like ones")

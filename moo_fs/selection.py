@@ -1,14 +1,14 @@
 """Selection studies: from the file to the archive, piece by piece; what is on disk is not computed again.
 
-A piece is one measure in one block on one subject, or one rival on one subject. Everything is measured on the test
-part; scores, quantisers, tables and transforms come from the fit part, searched allocations from the search part. So
-nothing that is printed was chosen on the images that it is printed for.
+A piece is one measure in one block on one subject, or one rival on one subject. It is kept under the hash of the code
+and the versions of the libraries that computed it, so that an archive is of one state of both. Everything is measured
+on the test part; scores, quantisers, tables and transforms come from the fit part, searched allocations from the search
+part. So nothing that is printed was chosen on the images that it is printed for.
 """
 
 from __future__ import annotations
 
 import functools
-import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
@@ -36,29 +36,31 @@ from moo_fs.selection_archive import (
     SelectionResults,
     load_selection,
 )
-from moo_fs.selection_pieces import Piece, compute, pieces_of
+from moo_fs.selection_pieces import ROWS, Found, Piece, compute, pieces_of
 from moo_fs.selection_plan import EQUAL, Selection, read_selection
+from moo_fs.senders import coders
 from moo_fs.study import canonical
-from moo_fs.whole_files import digest, write_whole
+from moo_fs.whole_files import digest
 from moo_fs.worker import one_thread, pool
 
 Told = Callable[[str], None]
-WORK, ROWS = "work", "rows.parquet"
+WORK = "work"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Everything that computing a piece needs; it pickles."""
+    """Everything that computing a piece needs; it pickles. `origin`: hash of code and libraries, `_origin`."""
 
     plan: Selection
     folder: Path
+    origin: str
     device: str = "cpu"
 
     def place(self, piece: Piece, context: str) -> Path:
-        """Where a piece is kept; another network, measure or setting has another place."""
+        """Where a piece is kept; another network, measure, setting or origin has another place."""
         measure = None if piece.measure is None else piece.measure.specification
         said = [context, piece.subject.specification, measure, piece.seed, piece.rival, self.plan.settings]
-        return self.folder / WORK / f"piece-{digest(canonical(said).encode())[:16]}"
+        return self.folder / WORK / f"piece-{self.origin}-{digest(canonical(said).encode())[:16]}"
 
 
 def run(
@@ -83,7 +85,11 @@ def run(
     if _is_covered(folder, plan):
         return load_selection(folder)
     check_device(device)
-    setting = Setting(plan, folder, device)
+    try:
+        coders.check(plan.settings)
+    except MooFsError as error:
+        raise MooFsError(f"{plan.path}: selection: {error}") from error
+    setting = Setting(plan, folder, _origin(plan, source), device)
     with one_thread():
         subjects = {spec.label: _checked(setting, spec) for spec in plan.subjects}
         lock = HeldLock(folder / WORK / "study.lock", what=f"study {plan.name} in {folder}")
@@ -101,10 +107,17 @@ def status(study: str | Path, out: Path | None = None) -> dict[str, Any]:
     folder = out or launch.folder_of(plan)
     archived = _is_covered(folder, plan)
     pieces = len(pieces_of(plan))
-    found = len(list((folder / WORK).glob(f"piece-*/{ROWS}")))
+    origin = _origin(plan, archive.source_hash())
+    found = len(list((folder / WORK).glob(f"piece-{origin}-*/{ROWS}")))
     # Pieces of other settings may lie there too; which ones they are is not known before the subjects are loaded.
     done = pieces if archived else min(found, pieces)
     return {"name": plan.name, "pieces": pieces, "done": done, "archived": archived}
+
+
+def _origin(plan: Selection, source: str) -> str:
+    """What points depend on beside study and subject: the package's code, and the libraries that study.json names."""
+    said = [source, archive.versions(), coders.versions(plan.settings)]
+    return digest(canonical(said).encode())[:8]
 
 
 @functools.lru_cache(maxsize=1)
@@ -181,17 +194,13 @@ def _execute(setting: Setting, workers: int, tell: Told) -> None:
         return
     with pool(workers) as processes:
         waiting = {processes.submit(_keep_alone, setting, piece): piece for piece in todo}
-        try:
-            for future in as_completed(waiting):
-                future.result()
-                told(waiting[future])
-        except BaseException:
-            processes.shutdown(wait=True, cancel_futures=True)
-            raise
+        for future in as_completed(waiting):
+            future.result()
+            told(waiting[future])
 
 
 def _is_kept(setting: Setting, piece: Piece) -> bool:
-    return _summary_of(setting.place(piece, _ready(setting, piece.subject)[1])).is_file()
+    return (setting.place(piece, _ready(setting, piece.subject)[1]) / ROWS).is_file()
 
 
 def _keep_alone(setting: Setting, piece: Piece) -> None:
@@ -201,7 +210,7 @@ def _keep_alone(setting: Setting, piece: Piece) -> None:
 
 
 def _keep(setting: Setting, piece: Piece) -> None:
-    """Compute a piece and write it, its rows last."""
+    """Compute a piece and write it."""
     prepared, context = _ready(setting, piece.subject)
     place = setting.place(piece, context)
     try:
@@ -209,21 +218,20 @@ def _keep(setting: Setting, piece: Piece) -> None:
     except Exception as error:
         kind = "" if isinstance(error, MooFsError) else f"{type(error).__name__}: "
         raise RunError(f"{setting.plan.path}: {piece.title}: {kind}{error}") from error
-    if found.scores is not None:
-        write_whole(_scores_of(place), _parquet(found.scores))
-    write_whole(_summary_of(place), _parquet(found.rows))
+    found.keep(place)
 
 
 def _write(setting: Setting, subjects: dict[str, dict[str, Any]], source: str) -> None:
     """The archive, from the pieces on disk in the study's order: the same whoever computed them when."""
-    plan, rows, scores = setting.plan, [], []
+    plan, rows, scores, pieces = setting.plan, [], [], []
     for piece in pieces_of(plan):
-        place = setting.place(piece, subjects[piece.subject.label]["context"])
+        found = Found.kept(setting.place(piece, subjects[piece.subject.label]["context"]))
         subject = piece.subject.label
         measure = NONE if piece.measure is None else piece.measure.label
-        rows.append(pd.read_parquet(_summary_of(place)).assign(subject=subject, seed=piece.seed, measure=measure))
-        if piece.measure is not None:
-            scores.append(pd.read_parquet(_scores_of(place)).assign(subject=subject))
+        pieces.append({"title": piece.title, "seconds": found.seconds})
+        rows.append(found.rows.assign(subject=subject, seed=piece.seed, measure=measure))
+        if found.scores is not None:
+            scores.append(found.scores.assign(subject=subject))
     table = pd.concat(rows, ignore_index=True)
     tasks = list(dict.fromkeys(task["name"] for entry in subjects.values() for task in entry["tasks"]))
     frames = {
@@ -237,6 +245,8 @@ def _write(setting: Setting, subjects: dict[str, dict[str, Any]], source: str) -
         "specification": plan.specification,
         "specification_hash": plan.specification_hash,
         "subjects": list(subjects.values()),
+        "coders": coders.versions(plan.settings),
+        "pieces": pieces,
     }
     archive.write_archive(setting.folder, frames, about, source=source)
 
@@ -254,17 +264,3 @@ def _images(table: pd.DataFrame, tasks: Sequence[str]) -> Iterator[pd.DataFrame]
         known = losses[losses.notna()]
         counts = table[f"counts_{task}"].reindex(known.index)
         yield pd.DataFrame({"row": known.index, "task": task, "losses": known.to_numpy(), "counts": counts.to_numpy()})
-
-
-def _parquet(frame: pd.DataFrame) -> bytes:
-    content = io.BytesIO()
-    frame.to_parquet(content, index=False)
-    return content.getvalue()
-
-
-def _summary_of(place: Path) -> Path:
-    return place / ROWS
-
-
-def _scores_of(place: Path) -> Path:
-    return place / "scores.parquet"

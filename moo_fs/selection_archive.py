@@ -19,6 +19,9 @@ SUMMARY, IMAGES, SCORES = "summary.csv", "images.parquet", "scores.parquet"
 # The first columns of summary.csv; then distortion_<task> of every task, then metrics in natural units.
 COLUMNS = ["subject", "seed", "measure", "task_weights", "method", "fill", "kept", "base_share", "base_qp", "qp"]
 COLUMNS += ["codec", "setting", "rate_kbit", "coded_bytes"]
+# Where the bytes go (`moo_fs.ledger.Sizes`): header, mask, fixed and payload add up to coded_bytes.
+LEDGER = ("nominal_bytes", "header_bytes", "mask_bytes", "fixed_bytes", "base_bytes", "payload_bytes")
+COLUMNS += LEDGER
 # Those that are there in every study, empty if it has nothing to say in them.
 ALWAYS = ("subject", "seed", "measure", "task_weights", "method", "kept", "qp", "codec", "rate_kbit", "coded_bytes")
 TEXTS = ("subject", "measure", "task_weights", "method", "fill", "base_qp", "qp", "codec")
@@ -34,9 +37,10 @@ class SelectionResults:
         folder: where it lies.
         study: study.json. `subjects` is a list: label, channels, tasks (name, kind, metrics), test_images,
             search_images, uncompressed (metric -> value), context (backend and hash of what points depend on).
+            `coders`: versions of what made the streams. `pieces` is a list: title, seconds that it took to compute.
         rows: summary.csv, all on the test part.
         images: row (of `rows`), task, losses (bytes: float32 (image,), summed over the image's valid pixels) and, for
-            the rows `uncompressed`, counts (the same of valid pixels).
+            the rows `uncompressed`, counts (the same of valid pixels). Of a task's own order that task's only.
         scores: subject, measure, seed, task, channel, score, seconds, head_passes.
     """
 

@@ -18,6 +18,9 @@ from moo_fs.task_weights import NATURAL, NORMALISATIONS, normalised
 
 IMAGE_REPLICATES = 100
 LOSS_SPAN, RELATIVE = NORMALISATIONS
+# Methods that need no scores, and labels of measures and methods that know nothing of the channels.
+SCORELESS = ("one-qp", "uniform", "uniform-step", "klt", "allocation", "image-jpeg", "image-hevc")
+NULLS = ("random", "shuffled-mutual-information", "uniform", "uniform-step")
 Copies = NDArray[np.int64]
 
 
@@ -86,14 +89,26 @@ def blocks_of(results: SelectionResults, family: str) -> list[Block]:
     return [Block(subject, seed) for subject in families(results)[family] for seed in range(results.seeds)]
 
 
-def curve_of(results: SelectionResults, way: Way, block: Block, how: str = LOSS_SPAN) -> Curve | None:
-    """The curve of a way in a block under a normalisation; None if it was not run."""
-    key = (way, block, how)
+def curve_of(
+    results: SelectionResults, way: Way, block: Block, how: str = LOSS_SPAN, *, deployed: bool = False
+) -> Curve | None:
+    """The curve of a way in a block under a normalisation; None if it was not run.
+
+    With `deployed`, over the bytes without those that are the same in every image's stream (column `fixed_bytes`), as
+    if they were deployed once; None too where the archive does not know them.
+    """
+    key = (way, block, how, deployed)
     if key not in results.curves:
         rows = way.rows(results, block)
-        values = None if rows.empty else distortions_of(results, rows, how)
-        results.curves[key] = None if values is None else Curve(rows["coded_bytes"].to_numpy(), values)
+        sizes = _without_fixed(rows) if deployed else rows["coded_bytes"]
+        known = len(rows) and sizes.notna().all()
+        values = distortions_of(results, rows, how) if known else None
+        results.curves[key] = None if values is None else Curve(sizes.to_numpy(), values)
     return results.curves[key]  # type: ignore[no-any-return]
+
+
+def _without_fixed(rows: pd.DataFrame) -> pd.Series:
+    return rows["coded_bytes"] - rows.get("fixed_bytes", pd.Series(np.nan, rows.index))
 
 
 def distortions_of(results: SelectionResults, rows: pd.DataFrame, how: str) -> Floats:

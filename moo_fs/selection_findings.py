@@ -56,17 +56,20 @@ def rates_of(results: SelectionResults, ways: Sequence[Way], block: Block) -> Fl
     return common_rates(curves, RATES) if curves else np.empty(0)
 
 
-def mean_distortions(results: SelectionResults, family: str, ways: Sequence[Way]) -> pd.DataFrame:
+def mean_distortions(
+    results: SelectionResults, family: str, ways: Sequence[Way], *, beside: Sequence[Way] = ()
+) -> pd.DataFrame:
     """Distortion at equal bytes, a row a way, block and task: mean over the rates that all ways of the block reach.
 
-    Columns way, weights, task, subject, seed, distortion, low_bytes, high_bytes.
+    Columns way, weights, task, subject, seed, distortion, low_bytes, high_bytes. Those `beside` are read off at the
+    same rates, which they do not narrow: NaN where they do not reach all of them.
     """
     rows: list[dict[str, Any]] = []
     for block in blocks_of(results, family):
         rates = rates_of(results, ways, block)
-        for way in ways if len(rates) else []:
+        for way in (*ways, *beside) if len(rates) else ():
             curve = curve_of(results, way, block)
-            values = curve.at(rates).mean(axis=0) if curve is not None else []
+            values = curve.at(rates, outside="nan").mean(axis=0) if curve is not None else []
             for task, value in zip(results.tasks(block.subject), values, strict=False):
                 named = {"way": way.label, "weights": way.weights, "task": task}
                 ends = {"low_bytes": rates[0], "high_bytes": rates[-1]}
@@ -91,10 +94,14 @@ def contrasts(values: pd.DataFrame, pairs: Sequence[tuple[str, str]], tasks: Seq
         row = {"task": task, "way": ours, "against": rival, "pairs": len(gaps), "median": float(np.median(gaps))}
         row |= {"lowest": gaps.min(), "highest": gaps.max(), "low": low, "high": high}
         rows.append({**row, "p": signed_rank_p(gaps) if enough else np.nan, "a12": a12(wide[rival], wide[ours])})
-    found = pd.DataFrame(rows)
-    if len(found):
-        found["p_holm"] = holm(found["p"].to_numpy()) if found["p"].notna().all() else np.nan
-    return found
+    return with_holm(pd.DataFrame(rows))
+
+
+def with_holm(found: pd.DataFrame) -> pd.DataFrame:
+    """Contrasts with Holm's p over all their rows in `p_holm`, whatever stood there: NaN if a row has no p."""
+    if found.empty:
+        return found
+    return found.assign(p_holm=holm(found["p"].to_numpy()) if found["p"].notna().all() else np.nan)
 
 
 def order_agreements(results: SelectionResults, family: str, measure: str) -> pd.DataFrame:
@@ -131,30 +138,57 @@ def score_agreement(results: SelectionResults, family: str, measure: str) -> flo
     return float(np.mean(found)) if found else np.nan
 
 
+def curve_pairs(
+    results: SelectionResults, family: str, anchor: Way, way: Way, *, deployed: bool = False
+) -> list[tuple[Block, Curve, Curve]]:
+    """The blocks that have both curves, with the anchor's and the way's.
+
+    A way and an anchor without scores are the same in all blocks of a subject, and count once a subject.
+    """
+    blocks = blocks_of(results, family)
+    own = [block for block in blocks if block.seed == 0] if way.measure is None is anchor.measure else blocks
+    found = []
+    for block in own:
+        first, second = (curve_of(results, one, block, deployed=deployed) for one in (anchor, way))
+        if first is not None and second is not None:
+            found.append((block, first, second))
+    return found
+
+
 def delta_rates(
-    results: SelectionResults, family: str, anchor: Way, ways: Sequence[Way], *, over: Collection[Way]
+    results: SelectionResults,
+    family: str,
+    anchor: Way,
+    ways: Sequence[Way],
+    *,
+    over: Collection[Way] = (),
+    deployed: bool = False,
 ) -> pd.DataFrame:
     """Bjøntegaard delta rates in percent against an anchor, a row a way and task; negative: fewer bytes.
 
-    Columns way, task, mean (over blocks), low, high, lowest, highest; image_low, image_high (over images, the scores
-    kept; of the ways in `over`); blocks (that have one), all_blocks, reason (why others have none). A way and an anchor
-    without scores are the same in all blocks of a subject, and count once a subject.
+    Columns way, task, blocks (that have a rate), all_blocks; mean (over blocks), low, high, lowest, highest; loss_low,
+    loss_high (the losses over which they were compared, the least and the largest of the blocks); image_low, image_high
+    (over images, the scores and the bytes kept; of the ways in `over`); reason (why a block has none). Blocks as in
+    `curve_pairs`; `deployed` as for `curve_of`, whose rates have no interval over images.
     """
-    blocks = blocks_of(results, family)
+    empty = dict.fromkeys(("mean", "low", "high", "lowest", "highest", "loss_low", "loss_high"), np.nan)
     rows: list[dict[str, Any]] = []
     for way in ways:
-        own = [block for block in blocks if block.seed == 0] if way.measure is None is anchor.measure else blocks
-        curves = [(curve_of(results, anchor, block), curve_of(results, way, block)) for block in own]
-        pairs = [(first, second) for first, second in curves if first is not None and second is not None]
-        again = _resampled_rates(results, anchor, way, own) if way in over and len(pairs) == len(own) else None
-        for at, task in enumerate(results.tasks(blocks[0].subject) if pairs else []):
-            changes = [bd_rate(first, second, task=at) for first, second in pairs]
-            known = [change.percent for change in changes if not change.reason]
+        pairs = curve_pairs(results, family, anchor, way, deployed=deployed)
+        drawn = [block for block, *_ in pairs] if way in over and not deployed else []
+        again = _resampled_rates(results, anchor, way, drawn) if drawn else None
+        for at, task in enumerate(results.tasks(pairs[0][0].subject) if pairs else []):
+            changes = [bd_rate(first, second, task=at) for _, first, second in pairs]
+            known = [change for change in changes if not change.reason]
             reasons = [change.reason for change in changes if change.reason]
             row: dict[str, Any] = {"way": way.label, "task": task, "blocks": len(known), "all_blocks": len(changes)}
-            row |= _told(over_blocks(known)) if known else {}
+            row |= empty
+            if known:
+                row |= _told(over_blocks([change.percent for change in known]))
+                row |= {"loss_low": min(change.low for change in known)}
+                row |= {"loss_high": max(change.high for change in known)}
             if again is not None and not reasons:
-                row |= _over_images(float(np.mean(known)), again[:, at])
+                row |= _over_images(row["mean"], again[:, at])
             rows.append({**row, "reason": reasons[0] if reasons else ""})
     return pd.DataFrame(rows)
 

@@ -1,7 +1,10 @@
-"""What one piece of a selection study computes: rows of points, on the test part of one subject."""
+"""What one piece of a selection study computes and leaves on disk: rows of points, on the test part of one subject."""
 
 from __future__ import annotations
 
+import io
+import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +24,11 @@ from moo_fs.selection_archive import NONE, NOTHING, UNCOMPRESSED
 from moo_fs.selection_plan import EACH, EQUAL, Selection
 from moo_fs.senders import mosaics, pictures, whole
 from moo_fs.senders.hard import hard, order_of
-from moo_fs.senders.points import Point, evaluator
+from moo_fs.senders.points import Point, evaluator, sized
 from moo_fs.study import Study
+from moo_fs.whole_files import write_whole
 
+ROWS, SCORES, SECONDS = "rows.parquet", "scores.parquet", "seconds.json"
 SEARCH = "lagrangian"  # needs no scores, and is the best of the optimisers measured at a small budget
 POINTS = 24  # of a searched front, spread over it
 ENDS = "ends"
@@ -47,10 +52,25 @@ class Piece:
 
 @dataclass(frozen=True)
 class Found:
-    """A piece's points, and its scores if it has a measure."""
+    """A piece's points, the seconds that they took, and its scores if it has a measure."""
 
     rows: pd.DataFrame
+    seconds: float
     scores: pd.DataFrame | None = None
+
+    def keep(self, place: Path) -> None:
+        """Write everything into a folder, rows last: where there are rows the piece is whole."""
+        write_whole(place / SECONDS, json.dumps({"seconds": self.seconds}).encode())
+        if self.scores is not None:
+            write_whole(place / SCORES, _parquet(self.scores))
+        write_whole(place / ROWS, _parquet(self.rows))
+
+    @staticmethod
+    def kept(place: Path) -> Found:
+        """What `keep` has written."""
+        scores = place / SCORES
+        seconds = json.loads((place / SECONDS).read_bytes())["seconds"]
+        return Found(pd.read_parquet(place / ROWS), seconds, pd.read_parquet(scores) if scores.is_file() else None)
 
 
 def pieces_of(plan: Selection) -> list[Piece]:
@@ -64,9 +84,10 @@ def pieces_of(plan: Selection) -> list[Piece]:
 
 def compute(piece: Piece, plan: Selection, prepared: Prepared, folder: Path) -> Found:
     """The rows of a piece; a searched allocation keeps its journals under `folder`."""
+    began, task_names = time.perf_counter(), [task.name for task in prepared.tasks]
     if piece.measure is None:
-        return Found(_rows(_rival(piece, plan, prepared, folder), prepared, NONE))
-    task_names = [task.name for task in prepared.tasks]
+        rows = _rows(_rival(piece, plan, prepared, folder), NONE, task_names)
+        return Found(rows, time.perf_counter() - began)
     scores = scoring.score(
         piece.measure.load("measure"), prepared.source, seed=piece.seed, options=piece.measure.options
     )
@@ -75,11 +96,9 @@ def compute(piece: Piece, plan: Selection, prepared: Prepared, folder: Path) -> 
     for name, weights in _weights(plan.settings["task_weights"], task_names):
         order = order_of(scores.values, weights)
         points = _sent(order, plan.settings, prepared, equal=name == EQUAL)
-        frames.append(_rows(points, prepared, name, images=name == EQUAL))
-    return Found(
-        pd.concat(frames, ignore_index=True),
-        score_rows(piece.measure.label, piece.seed, task_names, scores.values, **told),
-    )
+        frames.append(_rows(points, name, task_names if name == EQUAL else [name]))
+    table = score_rows(piece.measure.label, piece.seed, task_names, scores.values, **told)
+    return Found(pd.concat(frames, ignore_index=True), time.perf_counter() - began, table)
 
 
 def _weights(kinds: Sequence[str], tasks: Sequence[str]) -> Iterator[tuple[str, Floats]]:
@@ -123,7 +142,7 @@ def _ends(prepared: Prepared) -> Iterator[Point]:
     whole_maps = prepared.features("test").numpy()
     yield Point({"method": UNCOMPRESSED}, measured.received(whole_maps, rate_kbit=np.nan, coded_bytes=np.nan))
     nothing = measured.outcome(np.zeros(prepared.channels, np.int8), metrics=True)
-    yield Point({"method": NOTHING, "kept": 0, "codec": "ans"}, nothing)
+    yield sized({"method": NOTHING, "kept": 0, "codec": "ans"}, nothing, nominal_bits=0.0)
 
 
 def _searched(subject: PluginSpec, plan: Selection, prepared: Prepared, folder: Path) -> list[Bits]:
@@ -150,17 +169,27 @@ def _searched(subject: PluginSpec, plan: Selection, prepared: Prepared, folder: 
     return list(allocations(trials.iloc[best[shown]]))
 
 
-def _rows(points: Iterator[Point], prepared: Prepared, weights: str, *, images: bool = True) -> pd.DataFrame:
-    """Points as rows; with the losses of each image as bytes, if wanted."""
+def _rows(points: Iterator[Point], weights: str, tasks: Sequence[str]) -> pd.DataFrame:
+    """Points as rows, with the losses of each image at some of the tasks as bytes.
+
+    An order of one task's own is of interest for that task, so that the losses of the others need not be kept.
+    """
     found = []
     for point in points:
         outcome = point.outcome
         row: dict[str, Any] = {"task_weights": weights, **point.labels}
         row |= {"rate_kbit": outcome.rate_kbit, "coded_bytes": outcome.coded_bytes}
+        row |= {} if point.sizes is None else point.sizes.columns()
         row |= {f"distortion_{task}": value for task, value in outcome.distortions.items()} | outcome.metrics
-        for task in prepared.tasks if images else []:
-            row[f"images_{task.name}"] = outcome.sums[task.name][:, 0].astype(np.float32).tobytes()
+        for task in tasks:
+            row[f"images_{task}"] = outcome.sums[task][:, 0].astype(np.float32).tobytes()
             if point.labels["method"] == UNCOMPRESSED:
-                row[f"counts_{task.name}"] = outcome.sums[task.name][:, 1].astype(np.float32).tobytes()
+                row[f"counts_{task}"] = outcome.sums[task][:, 1].astype(np.float32).tobytes()
         found.append(row)
     return pd.DataFrame(found)
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    content = io.BytesIO()
+    frame.to_parquet(content, index=False)
+    return content.getvalue()

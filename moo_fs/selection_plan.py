@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from moo_fs.contracts import MAX_BITS, MooFsError
+from moo_fs import registry
+from moo_fs.contracts import MAX_BITS, MooFsError, did_you_mean
 from moo_fs.plugins import NO_MEASURE, PluginSpec, resolve
 from moo_fs.study import canonical
 from moo_fs.study_fields import MAX_SEEDS, Entries, NamedFile, Table, no_repeats, plugin, read_table, whole
@@ -53,7 +54,7 @@ class _Selection(Table):
     kept: Shares = Field([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
     fills: Annotated[list[Literal["mean", "zero"]], AfterValidator(no_repeats)] = Field(["mean"])
     depth: Annotated[int, whole(MAX_BITS)] = MAX_BITS
-    codecs: Annotated[list[Literal["ans", "png", "hevc"]], AfterValidator(no_repeats)] = Field(["ans"])
+    codecs: Annotated[list[str], AfterValidator(lambda values: _known_codecs(values))] = Field(["ans"])
     bases: Shares = Field([0.1, 0.25, 0.5, 0.75])
     base_qps: Qps = Field([LOSSLESS])
     qps: Qps = Field([22, 27, 32, 37, 42])
@@ -64,6 +65,14 @@ class _Selection(Table):
         [5, 10, 20, 35, 50, 70, 85, 95]
     )
     budget: Annotated[int, whole(MAX_BUDGET)] = 300
+
+
+def _known_codecs(values: list[str]) -> list[str]:
+    known = [row["name"] for row in registry.codecs.rows() if row.get("stream", True)]
+    for value in values:
+        if value not in known:
+            raise ValueError(f"wanted codecs that make streams, got '{value}'{did_you_mean(value, known)}")
+    return no_repeats(values)
 
 
 def _known_rivals(values: list[str]) -> list[str]:

@@ -25,7 +25,7 @@ from moo_fs.folding import evaluation_copy, exact
 from moo_fs.ledger import Ledger, hard_ledger
 from moo_fs.loading import load_subject
 from moo_fs.plugins import PluginSpec, resolve
-from moo_fs.prepared import Prepared
+from moo_fs.prepared import Prepared, image_pixels
 from moo_fs.split import PARTS, SplitModel
 from moo_fs.streams import KBIT_PER_BYTE, Deployment, Stream
 from moo_fs.subjects.linear_gaussian import AnalyticModel
@@ -35,11 +35,12 @@ LARGEST_UNASKED = 4096
 
 @dataclass(frozen=True)
 class Encoded:
-    """A stream, what it relies on, and the ledger of what it takes."""
+    """A stream, what it relies on, the ledger of what it takes, and the pixels of the image that it is of."""
 
     deployment: Deployment
     stream: Stream
     ledger: Ledger
+    pixels: int
 
     @property
     def nominal_kbit(self) -> float:
@@ -55,11 +56,6 @@ class Encoded:
     def coded_bytes(self) -> int:
         """Length of the stream, header included."""
         return HEADER_BYTES + self.stream.payload_bytes
-
-    @property
-    def coded_kbit(self) -> float:
-        """The same in kbit."""
-        return self.coded_bytes * KBIT_PER_BYTE
 
 
 def subject_spec(reference: str, options: Mapping[str, Any], *, folder: Path | None = None) -> PluginSpec:
@@ -105,7 +101,7 @@ def encode(spec: PluginSpec, bits: Any, *, part: str, image: int, codec: str = "
         entropy=float(Entropy(cells).payload_bytes(symbols)[0]),
         code_tables=coder_class.uses_tables,
     )
-    return Encoded(deployment, stream, ledger)
+    return Encoded(deployment, stream, ledger, image_pixels(prepared.model, part))  # type: ignore[arg-type]
 
 
 def receiver(

@@ -101,6 +101,20 @@ def over_images(value: ArrayLike, replicates: ArrayLike) -> Interval:
     return _shaped(values.shape, values.ravel(), low, high, flat.min(axis=0), flat.max(axis=0))
 
 
+def majority_ranges(rates: ArrayLike, shares: ArrayLike) -> list[tuple[float, float]]:
+    """First and last of the neighbouring `rates` (rate,), in rising order, at which `shares` (rate,) exceed one half.
+
+    A mean over rates does not say that a measure wins at some and loses at others: these ranges do.
+
+    >>> majority_ranges([100, 200, 400, 800], [0.9, 0.6, 0.4, 0.7])
+    [(100.0, 200.0), (800.0, 800.0)]
+    """
+    at = np.flatnonzero(np.asarray(shares) > 0.5)
+    runs = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1) if len(at) else []
+    places = np.asarray(rates, dtype=np.float64)
+    return [(float(places[run[0]]), float(places[run[-1]])) for run in runs]
+
+
 def verdict(low: float, high: float) -> str:
     """What an interval of a share says of the claim that it is more than half: one of `VERDICTS`.
 

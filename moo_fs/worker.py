@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event as Flag
 from typing import Any, Literal
 
 import torch
@@ -61,10 +62,23 @@ def start(loader: Loader) -> Worker:
     return Worker(process, mine)
 
 
-def pool(workers: int) -> ProcessPoolExecutor:
-    """Processes for pieces of work that leave what they make on the disk; they end soon after this process does."""
+@contextlib.contextmanager
+def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes for pieces of work that leave what they make on the disk.
+
+    If an exception leaves the block they end at once, in the middle of a piece; if this process is killed they end soon
+    after it.
+    """
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_follow, initargs=(os.getpid(),))
+    stop = context.Event()
+    processes = ProcessPoolExecutor(workers, mp_context=context, initializer=_obey, initargs=(os.getpid(), stop))
+    try:
+        yield processes
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        processes.shutdown(cancel_futures=True)
 
 
 def failure(spec: RunSpec, error: Exception) -> str:
@@ -87,7 +101,7 @@ def one_thread() -> Iterator[None]:
 def _work(pipe: Connection, loader: Loader, parent: int) -> None:
     """A worker: load once, then run groups until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _follow(parent)
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     stop = _Stop(pipe)
     try:
         runner = loader()
@@ -148,14 +162,15 @@ def _ending_with_the_parent() -> Iterator[None]:
         raise SystemExit(1) from error
 
 
-def _follow(parent: int) -> None:
-    """Watch the parent from now on."""
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+def _obey(parent: int, stop: Flag) -> None:
+    """A process of a pool: leave Ctrl-C to the parent, and end with it or when it says so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with, args=(parent, stop.is_set), daemon=True).start()
 
 
-def _die_with(parent: int) -> None:
+def _die_with(parent: int, stopped: Callable[[], bool] = lambda: False) -> None:
     """End this process soon after its parent is gone, however that ended: what is recorded is on the disk."""
-    while os.getppid() == parent:
+    while os.getppid() == parent and not stopped():
         time.sleep(PARENT_CHECK)
     os._exit(1)
 

@@ -26,7 +26,9 @@ method = "frobenius"
 compensate = true
 shares = [0.8]
 repeated = {{ cutoffs = [{{ name = "share", kept = 0.66 }}], directions = ["forward"] }}
-fine_tune = {{ best = 1, epochs = 1, controls = ["random"] }}
+common_width = {{ formulations = ["compact"], cutoffs = [{{ name = "share", kept = 0.66 }}], directions = ["forward"] }}
+raised = {{ formulations = ["per-layer"], cutoffs = ["scree"], directions = ["forward"], tolerances = [100, 50] }}
+fine_tune = {{ best = 1, epochs = 1, controls = ["random"], screen = 1, seeds = 2 }}
 """
 
 
@@ -65,12 +67,12 @@ def made_of_small_batches(*arguments):
 
 
 def failing(*arguments):
-    """A worker process of a small study whose pieces fail."""
+    """A worker process of a small study whose batches fail."""
 
     def fails(*_):
         raise ValueError("no such luck")
 
-    prune_ahead._make = fails
+    prune_ahead.PIECES["batch"] = fails
     return made_of_small_batches(*arguments)
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from moo_fs import scoring
+from moo_fs import scoring, selection_pieces
 from moo_fs.selection_curves import Way
 
 TASKS = ["segmentation", "depth", "reconstruction"]
@@ -74,5 +74,6 @@ def quick():
     """What survives a power cut is tested elsewhere, and seconds are no part of what is equal: all are 0."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.fsync", lambda descriptor: None)
-        patch.setattr(scoring, "time", SimpleNamespace(perf_counter=lambda: 0.0))
+        for module in (scoring, selection_pieces):
+            patch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: 0.0))
         yield

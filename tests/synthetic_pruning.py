@@ -18,12 +18,12 @@ SEEDS = 2
 def row(measure, formulation, cutoff, seed, kept, accuracy):
     layers = [
         {"layer": name, "filters": FILTERS[name], "kept": count, "candidates": str(count),
-         "which": " ".join(map(str, range(count)))}
+         "determined": count, "rise": 0.0, "which": " ".join(map(str, range(count)))}
         for name, count in zip(FILTERS, kept, strict=True)
     ]  # fmt: skip
     return {
         "measure": measure, "formulation": formulation, "cutoff": cutoff, "direction": "forward", "fine_tuned": False,
-        "seed": seed, "compensate": True, "filters_kept": sum(kept), "parameters": 10 * sum(kept),
+        "training_seed": 0, "seed": seed, "compensate": True, "filters_kept": sum(kept), "parameters": 10 * sum(kept),
         "flops": 1000 * sum(kept), "validation_accuracy": accuracy, "test_accuracy": accuracy, "seconds": 1.0,
         "layers": layers,
     }  # fmt: skip
@@ -52,9 +52,9 @@ def write_pruning(folder: Path) -> Pruning:
         for seed in range(SEEDS)
     ]
     specification = {
-        "measures": [CMI, "random"], "variants": [[name, "scree", "forward"] for name in KEPT], "repeated": [],
+        "measures": [CMI, "random"], "variants": [[name, "scree", "forward"] for name in KEPT], "repeated": [], "ladders": [],
         "seeds": SEEDS, "images": 20, "choose_images": 30, "tolerance": 0.4, "compensate": True, "method": "hybrid",
-        "alpha": 1.01, "width": "median", "fine_tune": {"epochs": 1, "rate": 0.01},
+        "alpha": 1.01, "width": "median", "fine_tune": {"epochs": 1, "rate": 0.01, "screen": 0},
     }  # fmt: skip
     about = {
         "name": "cut", "question": "How many?", "specification": specification, "backend": "none",

@@ -31,8 +31,8 @@ def curve(subject, method, distortions, sizes=BYTES, **labels):
     return [point(subject, method, *one, **labels) for one in zip(distortions, sizes, strict=True)]
 
 
-def study(curves, *, subjects=3, seeds=4, scores=None):
-    """Results of `curves(subject, seed)`, the two ends beside them, held in memory."""
+def study(curves, *, subjects=3, seeds=4, scores=None, **settings):
+    """Results of `curves(subject, seed)`, the two ends beside them, held in memory; `settings` of the study file."""
     labels = [f"net[draw={at}]" for at in range(subjects)]
     rows = []
     for subject, seed in itertools.product(labels, range(seeds)):
@@ -44,10 +44,10 @@ def study(curves, *, subjects=3, seeds=4, scores=None):
     about = [{"name": task, "kind": kind} for task, kind in TASKS.items()]
     clean = {"segmentation_miou": 0.8, "depth_rmse": 1.0, "reconstruction_psnr_db": 0.0}
     told = {"tasks": about, "test_images": IMAGES, "uncompressed": clean}
-    settings = {"seeds": seeds, "fills": ["mean", "zero"], "codecs": ["ans"]}
+    common = {"seeds": seeds, "fills": ["mean", "zero"], "codecs": ["ans"]}
     archived = {
         "subjects": [{"label": label, **told} for label in labels],
-        "specification": {"selection": settings},
+        "specification": {"selection": common | settings},
         "files": {},
     }
     return SelectionResults(Path(), archived, frame, losses_of(frame), pd.DataFrame(scores or []))

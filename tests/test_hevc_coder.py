@@ -8,7 +8,7 @@ import pytest
 
 from moo_fs import MooFsError
 from moo_fs.codecs import hevc_coder
-from moo_fs.codecs.hevc_coder import code_pictures, decode_pictures
+from moo_fs.codecs.hevc_coder import code_pictures, decode_pictures, encoder_version, parameter_bytes
 
 QPS = (0, 1, 7, 22, 37, 51)
 
@@ -71,6 +71,35 @@ def slice_qp(code):
     assert header.ue() == 2  # an I slice
     header.u(1)  # sample adaptive offset of luma
     return initial + header.se()
+
+
+def test_parameter_sets_are_counted_with_their_start_codes():
+    """Units of types 32, 33, 34 with start codes of 4 and 3 bytes, then a picture (20) and text about it (39)."""
+    units = [b"\0\0\0\1\x40\1abc", b"\0\0\0\1\x42\1de", b"\0\0\1\x44\1f", b"\0\0\1\x28\1ghij\x80", b"\0\0\1\x4e\1klm"]
+    assert parameter_bytes(b"".join(units)) == 9 + 8 + 6
+    assert parameter_bytes(b"".join(units[3:])) == 0
+    assert parameter_bytes(b"") == 0
+
+
+@pytest.mark.parametrize(("side", "told", "first"), [(32, 27 + 41 + 10, 79), (128, 27 + 43 + 10, 80)])
+@pytest.mark.parametrize("qp", [None, 22])
+def test_parameter_sets_are_the_same_in_every_picture_and_once_in_a_sequence(side, told, first, qp):
+    """So that they could be deployed once. The sizes are read off the streams by hand; they grow with the picture's."""
+    shown = np.random.default_rng(0).integers(0, 256, (3, side, side)).astype(np.uint8)
+    codes = code_pictures(shown, qp=qp)
+    assert {code[:told] for code in codes} == {codes[0][:told]}
+    assert [parameter_bytes(code) for code in codes] == [told] * 3
+    assert codes[0][told : told + 4] == b"\0\0\1\x28"  # an instantaneous refresh: type 20
+    assert [parameter_bytes(code) for code in code_pictures(shown, qp=qp, sequence=True)] == [first, 0, 0]
+
+
+def test_text_about_settings_would_not_count_as_parameter_sets(monkeypatch):
+    plain = code_pictures(pictures(1), qp=30)[0]
+    monkeypatch.setattr(hevc_coder, "ALONE", hevc_coder.ALONE.replace("info=0", "info=1"))
+    told = code_pictures(pictures(1), qp=30)[0]
+    assert len(told) > len(plain) + 2000
+    assert parameter_bytes(told) == parameter_bytes(plain)
+    assert f" - {encoder_version()}".encode() in told
 
 
 @pytest.mark.parametrize("qp", QPS)

@@ -9,12 +9,14 @@ import pytest
 from PIL import Image
 
 from moo_fs import MooFsError
-from moo_fs.codecs.mosaic import grid, mosaic, size, tiles_of
-from moo_fs.codecs.pictures import Hevc, Png
+from moo_fs.codecs.hevc_coder import decode_pictures
+from moo_fs.codecs.markers import bytes_before_scan
+from moo_fs.codecs.mosaic import grid, mosaic, size, tiles_of, tiles_of_all
+from moo_fs.codecs.pictures import Hevc, HevcSequence, Png
 from moo_fs.codecs.still_pictures import JpegLs, JpegXl
 from moo_fs.coding.quantiser import fit_tables
 
-CODECS = [Png, Hevc, JpegXl, JpegLs]
+CODECS = [Png, Hevc, HevcSequence, JpegXl, JpegLs]
 
 
 def cells_of(bits, side=8):
@@ -42,6 +44,24 @@ def test_all_256_levels_of_grey_survive(codec):
     ladder = np.tile(np.arange(256, dtype=np.uint8).reshape(16, 16), (2, 1, 1))
     coder = codec(cells)
     np.testing.assert_array_equal(coder.decode(coder.encode(ladder), ladder.shape), ladder)
+
+
+def test_a_sequence_is_decoded_in_its_order_and_takes_less_where_images_are_alike():
+    cells, maps = cells_of([8, 0, 8], side=16)
+    symbols = cells.symbols(np.repeat(maps[:1], 4, axis=0))
+    coder = HevcSequence(cells)
+    found = tiles_of_all(decode_pictures(coder.codes(symbols)), (2, 16, 16))
+    np.testing.assert_array_equal(found, symbols[:, [0, 2]])
+    sizes = coder.payload_bytes(symbols)
+    assert sizes[0] == pytest.approx(len(Hevc(cells).encode(symbols[0])) - 4, abs=2)  # a first picture is coded alone
+    assert max(sizes[1:]) < 0.1 * sizes[0]
+    assert coder.encode(symbols[2]) == coder.codes(symbols[2:])[0]
+
+
+def test_what_stands_before_a_scan_is_counted_without_huffman_tables():
+    """Start 2; tables of 5 and 4 bytes beside their markers, Huffman's among them; the scan's header of 6; data."""
+    front = b"\xff\xd8" + b"\xff\xdb\0\5abc" + b"\xff\xc4\0\4de" + b"\xff\xda\0\6fghi"
+    assert bytes_before_scan(front + b"\xff\xda data") == 2 + 7 + 8
 
 
 def test_no_text_about_settings_is_sent():

@@ -156,8 +156,8 @@ def test_directions_go_outwards_from_their_start(study, folder):
         assert places == [*range(start, 13), *range(start - 1, -1, -1)]
         assert start == 0 or row["direction"] == "bi-directional"
         if row["direction"] == "bi-directional" and row["cutoff"].startswith("share"):
-            # Of 4, 8, 16 and 32 filters 3, 5, 11 and 21 are kept: three eighths of 8 are the most.
-            assert layers[start] == "conv2_1"
+            # Every layer loses the same share, whatever rounding makes of it: the first of the widest layers.
+            assert layers[start] == "conv4_1"
     assert seen == {"forward", "bi-directional", "one-shot"}
 
 
@@ -168,10 +168,10 @@ def test_compact_conditions_on_the_neighbour_that_was_cut_before(folder, subject
     seen = []
 
     class Recording(Orders):
-        def cmi(self, layer, formulation, past=(), *, width=None):
+        def cmi(self, layer, formulation, past=(), *, width=None, common=False):
             if formulation == "compact":
                 seen.append((layer, [name for name, _ in counted(formulation, past)]))
-            return super().cmi(layer, formulation, past, width=width)
+            return super().cmi(layer, formulation, past, width=width, common=common)
 
     recording = Recording(subject, plan, orders.batch, 0, folder / "orders")
     walk(asked, recording, MeanFilled(subject, orders.batch, 20), tolerance=5.0)
@@ -247,12 +247,59 @@ def test_the_best_has_lost_a_third_of_the_filters_and_then_the_best_validation_a
     assert [one["layers"][0]["which"] for one in jobs.best_first(rows, 60)] == ["c", "a", "d", "b"]
 
 
+# Widths, tolerances, training on
+
+
+def test_a_common_width_is_that_of_the_largest_product_of_all_formulations(orders, subject):
+    sizes = {name: orders.largest(name) for name in ("per-layer", "compact", "full")}
+    assert sizes["per-layer"] < sizes["compact"] < sizes["full"] == sum(subject.filters.values())
+    assert {orders.largest(name, common=True) for name in sizes} == {sizes["full"]}
+    # With nothing to condition on, formulations differ in their widths alone.
+    own = [orders.cmi("conv3_1", name).cmi.tolist() for name in sizes]
+    common = [orders.cmi("conv3_1", name, common=True).cmi.tolist() for name in sizes]
+    assert own[0] != own[2]
+    assert common[0] == common[1] == common[2] == own[2]
+
+
+def test_a_tolerance_is_raised_until_more_than_a_third_of_the_filters_is_gone(study):
+    rows = study.summary[study.summary["cutoff"].str.startswith("scree[tolerance")]
+    assert list(rows["cutoff"]) == ["scree[tolerance=50]", "scree[tolerance=100]"][: len(rows)]
+    whole = study.unpruned["filters_kept"]
+    gone = 3 * (whole - rows["filters_kept"].to_numpy()) > whole
+    assert not gone[:-1].any()
+    assert len(rows) == 2 or gone[-1]
+    # A tolerance of everything takes the smallest candidate of each layer.
+    if len(rows) == 2:
+        cut = study.layers[study.layers["cutoff"] == "scree[tolerance=100]"]
+        smallest = [min(map(int, words.split())) for words in cut["candidates"]]
+        assert list(cut["kept"]) == smallest
+
+
+def test_the_best_after_a_short_training_is_trained_on_with_every_seed_beside_what_it_is_held_against(study, folder):
+    tuned = study.summary[study.summary["fine_tuned"]]
+    assert list(tuned["measure"]) == [CMI, CMI, "unpruned", "random"]
+    assert list(tuned["training_seed"]) == [0, 1, 0, 0]
+    assert tuned["filters_kept"].nunique() == 2
+    assert study.unpruned["test_accuracy"] != tuned["test_accuracy"].iloc[2]
+    rows = [json.loads(path.read_bytes()) for path in (folder / "killed" / "work").glob("rows-*/*.json")]
+    screened = [row["validation_accuracy"] for row in rows if set(row) == {"validation_accuracy"}]
+    assert len(screened) > 1
+    for row in [*tuned.to_dict("records"), study.unpruned]:
+        assert study.images(row).mean() == row["test_accuracy"]
+
+
+def test_how_far_an_order_can_be_trusted_is_kept_with_every_cut(study):
+    rows = study.layers[(study.layers["measure"] == CMI) & study.layers["compensate"] & ~study.layers["fine_tuned"]]
+    assert (rows["determined"].astype(float) <= rows["filters"]).all()
+    assert (rows["rise"].astype(float) >= 0).all()
+
+
 # Studies
 
 
 def test_a_killed_study_ends_as_one_that_was_not(study, folder):
     other = prune_launch.run(folder / "small.toml", out=folder / "whole")
-    for name in ("summary", "layers", "shares", "planted", "twins"):
+    for name in ("summary", "layers", "right", "shares", "planted", "twins"):
         mine, theirs = (getattr(one, name).drop(columns="seconds", errors="ignore") for one in (study, other))
         pd.testing.assert_frame_equal(mine, theirs)
     pd.testing.assert_frame_equal(study.orders.drop(columns="seconds"), other.orders.drop(columns="seconds"))
@@ -262,12 +309,11 @@ def test_several_processes_make_the_same_archive(study, folder, monkeypatch):
     heard = []
     monkeypatch.setattr(prune_ahead, "_made", small_pruning.made_of_small_batches)
     other = prune_launch.run(folder / "small.toml", out=folder / "two", workers=2, on_row=heard.append)
-    assert {"batch 0: done", "orders: done", "training on, network 0: done", "training on, network 1: done"} <= set(
-        heard
-    )
+    pieces = ["batch 0", "ladder 0", "orders 0", "screening 0", "training 0", "control 0", "control 1", "control 2"]
+    assert {f"{piece}: done" for piece in pieces} <= set(heard)
     # Whoever collects makes no row, only asks for orders that lie there.
     assert all(title.endswith(": done") or title.startswith(("order of", "planted filters")) for title in heard)
-    for name in ("summary", "layers", "shares", "planted", "twins"):
+    for name in ("summary", "layers", "right", "shares", "planted", "twins"):
         mine, theirs = (getattr(one, name).drop(columns="seconds", errors="ignore") for one in (study, other))
         pd.testing.assert_frame_equal(mine, theirs)
     with pytest.raises(MooFsError, match="workers: wanted 1 or more, got 0"):

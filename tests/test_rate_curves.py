@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from moo_fs.contracts import MooFsError
-from moo_fs.rate_curves import Curve, bd_rate, common_range, common_rates, envelope
+from moo_fs.rate_curves import Curve, bd_rate, bytes_at, common_range, common_rates, envelope
 
 BYTES = np.array([1000.0, 2100, 4300, 9000, 20000])
 LOSSES = np.array([[0.62, 0.9], [0.41, 0.5], [0.2, 0.3], [0.07, 0.2], [0.02, 0.15]])
@@ -103,6 +103,34 @@ def test_the_common_range_is_the_overlap_and_its_grid_has_both_ends():
     assert common_rates([ANCHOR, Curve([1, 2], [[1], [0]])], 5).shape == (0,)
 
 
+@pytest.mark.parametrize("size", [1403.7, 8.3e3, 0.1 + 0.2, 123456.789])
+def test_rates_never_leave_their_range_by_rounding_not_even_where_it_is_one_rate(size):
+    alone = Curve([size], [[0.5]])
+    assert common_rates([alone], 25).tolist() == [size] * 25
+    assert alone.at(common_rates([alone], 25)).tolist() == [[0.5]] * 25
+    wide = Curve([size, 7 * size], [[0.5], [0.1]])
+    assert np.isfinite(wide.at(common_rates([wide], 25))).all()
+
+
+def test_bytes_at_a_loss_are_those_of_the_textbook_cubic_through_the_envelope():
+    curve = Curve(np.append(BYTES, 5000), np.vstack([LOSSES, [0.5, 0.6]]))  # a dominated point changes nothing
+    asked = [0.55, 0.41, 0.1, 0.02]
+    expected = [np.exp(cubic_between(LOSSES[::-1, 0], np.log(BYTES[::-1]), at)) for at in asked]
+    found = bytes_at(curve, task=0, losses=asked)
+    assert np.allclose(found, expected, rtol=1e-10)
+    assert found[1] == pytest.approx(2100)
+    assert np.allclose(bytes_at(curve, task=1, losses=LOSSES[:, 1]), BYTES)
+
+
+def test_losses_beyond_a_curves_ends_have_no_bytes():
+    found = bytes_at(ANCHOR, task=0, losses=[0.63, 0.62, 0.02, 0.01])
+    assert np.isnan(found[[0, 3]]).all()
+    assert found[1:3].tolist() == pytest.approx([1000, 20000])
+    alone = Curve([100], [[0.5, 0.25]])
+    assert bytes_at(alone, task=1, losses=[0.25]).tolist() == [100]
+    assert np.isnan(bytes_at(alone, task=1, losses=[0.2, 0.3])).all()
+
+
 @pytest.mark.parametrize("factor", [0.5, 0.9, 1.0, 1.25, 3.0])
 def test_bytes_times_a_factor_are_exactly_that_many_percent(factor):
     for task in (0, 1):
@@ -173,6 +201,7 @@ def test_a_dominated_point_changes_no_rate_change():
         (lambda: common_range([]), "at least one"),
         (lambda: bd_rate(ANCHOR, OTHER, task=0), "same tasks"),
         (lambda: bd_rate(ANCHOR, ANCHOR, task=2), "wanted 0 to 1"),
+        (lambda: bytes_at(ANCHOR, task=2, losses=[0.5]), "wanted 0 to 1"),
         (lambda: bd_rate(ANCHOR, ANCHOR, task=0, least_overlap=2), "share from 0 to 1"),
     ],
 )

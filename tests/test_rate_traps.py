@@ -19,6 +19,7 @@ from moo_fs.ledger import Rate, deployed_items
 from moo_fs.streams import Stream, packed_stream
 
 STREAMS = [name for name in registry.codecs.names() if registry.codecs.load(name).makes_stream]
+ALONE = [name for name in STREAMS if name != "hevc-sequence"]  # whose images do not depend on those before
 CONTAINERS = (b"ftyp", b"matroska", b"JXL ", b"SPIFF", b"RIFF", b"PK\x03\x04")
 
 
@@ -40,7 +41,7 @@ def test_no_text_about_settings_in_any_hevc_packet(qp, sequence):
     """x265 writes 2.3 kB of it into every intra picture unless told not to."""
     flat = np.full((3, 16, 16), 9, np.uint8)
     codes = code_pictures(flat, qp=qp, sequence=sequence)
-    codes += hevc_colour(np.full((2, 16, 16, 3), 9, np.uint8), qp, sequence=sequence)[0]
+    codes += hevc_colour(np.full((2, 16, 16, 3), 9, np.uint8), qp)[0]
     for code in codes:
         assert b"x265" not in code
         assert len(code) < 150
@@ -108,7 +109,7 @@ def test_ranges_tables_and_depths_are_in_the_ledger():
     assert all(sizes[name] > 0 for name in ("depths", "ranges", "reconstructions", "code-tables"))
 
 
-@pytest.mark.parametrize("codec", STREAMS)
+@pytest.mark.parametrize("codec", ALONE)
 def test_a_rate_is_of_bytes_that_are_sent_without_pickle_or_container(codec):
     cells = fit_tables(maps_of()).depth(4)
     symbols = cells.symbols(maps_of(seed=4))
@@ -142,7 +143,7 @@ def test_each_image_keeps_its_own_size_and_symbols_in_any_order():
     np.testing.assert_array_equal(shuffled.coded_bytes, coded.coded_bytes[order])
     np.testing.assert_array_equal(shuffled.symbols, coded.symbols[order])
     cells = fit_tables(maps_of()).depth(3)
-    for codec in STREAMS:
+    for codec in ALONE:
         coder, sent = registry.codecs.load(codec)(cells), symbols[:, [0, 1, 2, 0, 1]] % 8
         np.testing.assert_array_equal(coder.payload_bytes(sent[order]), coder.payload_bytes(sent)[order])
 

@@ -19,7 +19,15 @@ from small_selection import (
 from moo_fs import registry, scoring, selection
 from moo_fs.archive import STUDY
 from moo_fs.loading import load_subject
-from moo_fs.selection_archive import IMAGES, SCORES, SUMMARY, is_selection, load_selection
+from moo_fs.selection_archive import (
+    IMAGES,
+    LEDGER,
+    SCORES,
+    SUMMARY,
+    UNCOMPRESSED,
+    is_selection,
+    load_selection,
+)
 from moo_fs.selection_curves import Block, Way, image_copies, resampled
 from moo_fs.selection_plan import read_selection
 from moo_fs.senders.hard import hard, order_of
@@ -65,7 +73,7 @@ def test_the_summary_has_a_row_a_point_and_the_promised_columns(results):
             "qp",
             "codec",
         ],
-        *["setting", "rate_kbit", "coded_bytes", *[f"distortion_{task}" for task in TASKS], *METRICS],
+        *["setting", "rate_kbit", "coded_bytes", *LEDGER, *[f"distortion_{task}" for task in TASKS], *METRICS],
     ]
     assert len(rows) == 2 * (2 + 2 + 4 * ROWS_OF_A_MEASURE)
     counts = rows.groupby("method").size().to_dict()
@@ -78,6 +86,33 @@ def test_the_summary_has_a_row_a_point_and_the_promised_columns(results):
     assert ends["measure"].tolist() == ["none"] * 4
     assert rows["coded_bytes"].isna().sum() == 2
     assert set(rows["qp"].dropna()) == {"20", "30", "40"}
+
+
+def test_header_mask_fixed_bytes_and_payload_add_up_in_every_row(results):
+    rows = results.rows.set_index("method")
+    coded = rows.drop(index=UNCOMPRESSED)
+    parts = coded[["header_bytes", "mask_bytes", "fixed_bytes", "payload_bytes"]]
+    assert (parts >= 0).all().all()
+    np.testing.assert_allclose(parts.sum(axis=1), coded["coded_bytes"], rtol=1e-12)
+    assert rows.loc[UNCOMPRESSED, list(LEDGER)].isna().all().all()
+    assert set(rows.loc["nothing", "payload_bytes"]) == {0.0}
+    assert set(rows.loc["soft", "fixed_bytes"]) == {2 * 78.0}
+    assert set(rows.loc["one-qp", "fixed_bytes"]) == {78.0}
+    hard_rows = rows.loc["hard"]
+    assert set(hard_rows.loc[hard_rows["codec"] == "ans", "fixed_bytes"]) == {0.0}
+    assert (hard_rows["nominal_bytes"] == 16 * hard_rows["kept"]).all()  # 4 x 4 positions at 8 bits
+    base = rows["base_bytes"].dropna()
+    assert set(base.index) == {"soft"}
+    assert (base < rows.loc["soft", "payload_bytes"]).all()
+
+
+def test_seconds_of_every_piece_are_told(selected, tmp_path):
+    folder, told = selected
+    pieces = load_selection(folder / "results" / "small").study["pieces"]
+    assert [piece["title"] for piece in pieces] == [sentence.partition(", ")[2] for sentence in told]
+    text = changed('"hard", "soft"', '"hard"').replace("seeds = 2", "seeds = 1")
+    again = selection.run(write(tmp_path, text.replace(', {name = "own.py:net", draw = 1}', "")))
+    assert all(0 < piece["seconds"] < 600 for piece in again.study["pieces"])
 
 
 def test_columns_that_are_promised_are_there_in_a_study_that_has_nothing_to_say_in_them(tmp_path):
@@ -125,6 +160,20 @@ def test_losses_of_the_images_pool_to_the_distortions_of_the_rows(results):
             rows = way.rows(results, block)
             np.testing.assert_array_equal(sizes, rows["coded_bytes"])
             np.testing.assert_allclose(again, rows[[f"distortion_{task}" for task in TASKS]], atol=1e-4)
+
+
+def test_losses_of_a_tasks_own_order_are_kept_for_that_task_and_pool_to_its_distortions(results):
+    counts = results.image_counts
+    for name in TASKS:
+        rows = results.rows[(results.rows["task_weights"] == name) & (results.rows["subject"] == "net")]
+        assert {task for row, task in results.image_losses if row in rows.index} == {name}
+        ends = results.rows[results.rows["subject"] == "net"].set_index("method", append=True)
+        best, worst = (ends.xs(end, level="method").index[0] for end in ("uncompressed", "nothing"))
+        losses = np.stack([results.image_losses[int(row), name].sum() for row in [best, worst, *rows.index]])
+        pooled = losses / counts["net", name].sum()
+        pooled = np.sqrt(pooled) if name == "depth" else pooled
+        again = (pooled[2:] - pooled[0]) / (pooled[1] - pooled[0])
+        np.testing.assert_allclose(again, rows[f"distortion_{name}"], atol=1e-4)
 
 
 def test_images_drawn_twice_count_twice_at_both_ends_of_the_scale_too(selected, results):

@@ -97,6 +97,26 @@ def test_nulls_are_grey_dashed_and_thinner_and_the_emphasised_is_thickest():
     assert all(len(set(colour)) > 1 for colour in COLOURS)
 
 
+def test_the_first_ten_lines_have_ten_colours_whatever_nulls_stand_between_and_nulls_differ_too():
+    nulls = ("random", "shuffled", "uniform", "uniform-step")
+    names = [*nulls[:2], *(f"measure-{at}" for at in range(10)), *nulls[2:]]
+    axes = panels_of(draw_rate_curves(curves_frame(names), TASKS, names=names, nulls=nulls)["rate-curves"])[0]
+    looks = {name: (line.get_color(), line._dash_pattern) for name, line in zip(names, axes.lines, strict=True)}
+    assert len({colour for name, (colour, _) in looks.items() if name not in nulls}) == 10
+    assert len({str(looks[name]) for name in nulls}) == 4
+
+
+def test_a_line_below_zero_stays_in_the_panel_and_zero_is_marked():
+    frame = curves_frame()
+    frame.loc[(frame["name"] == "l1-norm") & (frame["coded_bytes"] == SIZES[-1]), "value"] = -0.02
+    axes = panels_of(draw_rate_curves(frame, TASKS, names=NAMES)["rate-curves"])[0]
+    assert axes.get_ylim()[0] < -0.02
+    assert [0, 0] in [list(line.get_ydata()) for line in axes.lines]
+    assert "-0.01" in [label.get_text() for label in axes.get_yticklabels()]
+    above = panels_of(draw_rate_curves(curves_frame(), TASKS, names=NAMES)["rate-curves"])[0]
+    assert above.get_ylim()[0] == pytest.approx(-0.0005)
+
+
 def test_colours_follow_the_given_names_whatever_is_present():
     both = draw_rate_curves(curves_frame(), TASKS, names=NAMES)["rate-curves"]
     one = draw_rate_curves(curves_frame(NAMES[1:2]), TASKS, names=NAMES)["rate-curves"]
@@ -187,6 +207,20 @@ def test_shares_are_written_only_where_there_is_room():
     frame = pd.DataFrame(rows).assign(normalisation="relative", coded_bytes=1000.0)
     (axes,) = draw_ternary(frame, TASKS)["weight-maps"].axes
     assert [text.get_text() for text in axes.texts if "%" in text.get_text()] == ["100 %"]
+
+
+def test_a_number_on_hatching_stands_on_plain_colour():
+    """After ten measures colours come round again, with hatching."""
+    names = [f"measure-{at}" for at in range(11)]
+    rows = cells_of([[0.0, 0, 0], [1, 1, -1]], [names[0], names[10]], TASKS)
+    frame = pd.DataFrame(rows).assign(normalisation="relative", coded_bytes=1000.0)
+    (axes,) = draw_ternary(frame, TASKS, names=names)["weight-maps"].axes
+    plain, hatched = axes.patches[:2]
+    boxes = {text.get_text(): text.get_bbox_patch() for text in axes.texts}
+    assert not plain.get_hatch()
+    assert boxes["75 %"] is None
+    assert hatched.get_hatch()
+    assert boxes["25 %"].get_facecolor() == hatched.get_facecolor()
 
 
 def test_two_tasks_are_bars_as_long_as_their_shares():

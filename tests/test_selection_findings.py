@@ -19,6 +19,7 @@ from moo_fs.selection_findings import (
     order_agreements,
     rates_of,
     weight_shares,
+    with_holm,
 )
 from moo_fs.task_weights import LOSS_SPAN
 
@@ -89,6 +90,19 @@ def test_ways_without_common_bytes_are_not_compared():
     assert weight_shares(results, "net", ways, LOSS_SPAN) is None
 
 
+def test_what_stands_beside_the_ways_is_read_at_their_rates_and_narrows_nothing():
+    def curves(subject, seed):
+        short = curve(subject, "uniform", FALLING[1:], BYTES[1:])
+        return two_measures(subject, seed) + curve(subject, "uniform-step", FALLING / 2) + short
+
+    results = study(curves, subjects=1, seeds=2)
+    ways, beside = [hard_way(results, "good")], [Way("uniform-step"), Way("uniform")]
+    found = mean_distortions(results, "net", ways, beside=beside).groupby("way")["distortion"]
+    assert found.count().to_dict() == {"good": 6, "uniform-step": 6, "uniform": 0}  # NaN: not from 100 bytes on
+    np.testing.assert_allclose(found.first()["good"], 0.5, rtol=1e-9)
+    np.testing.assert_allclose(found.first()["uniform-step"], 0.25, rtol=1e-9)
+
+
 def values_of(gaps, tasks=("depth",)):
     """Distortions of `ours`, below `theirs` by the gaps (pair,)."""
     rows = [
@@ -129,6 +143,14 @@ def test_holms_family_is_all_contrasts_of_all_tasks():
     np.testing.assert_allclose(found["p"], wanted)
     np.testing.assert_allclose(found["p_holm"], holm(wanted))
     assert found["p_holm"][1] == 2 * wanted[1]
+
+
+def test_holm_over_tables_put_together_counts_all_their_rows_and_needs_every_p():
+    single = contrasts(values_of(0.01 * np.arange(1, 13)), [("ours", "theirs")], ["depth"])
+    assert single["p_holm"].tolist() == single["p"].tolist()
+    found = with_holm(pd.concat([single] * 5, ignore_index=True))
+    np.testing.assert_allclose(found["p_holm"], 5 * single["p"][0])
+    assert with_holm(found.assign(p=[np.nan, *found["p"][1:]]))["p_holm"].isna().all()
 
 
 def test_below_twelve_pairs_there_is_a_range_but_no_p_and_no_interval():

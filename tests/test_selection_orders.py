@@ -7,7 +7,8 @@ import pytest
 from synthetic_selection import FALLING, TASKS, by, curve, study
 
 from moo_fs.figures.ordered import EQUAL_ORDER, OWN_ORDER, draw_orders
-from moo_fs.figures.selected import MOST_ORDERS, order_frame, selection_figures
+from moo_fs.figures.selected import MOST_ORDERS, selection_caption, selection_figures
+from moo_fs.figures.selected_frames import order_frame
 from moo_fs.figures.style import styled
 
 # Twice the distortion of the best at once, and half of that under the order for a task alone.
@@ -76,8 +77,11 @@ def test_of_many_orders_curves_show_the_best_beside_mutual_information_and_nulls
     assert shown == {"mutual-information", "random", "good", "poor", "other-0", "other-1", "other-2"}
     rows = [label.get_text() for label in figures["orders-net"].axes[0].get_yticklabels()]
     assert set(rows) == set(sizes)
-    few = selection_figures(several(SIZE, weights=("equal",)))["rate-curves-net"]
-    assert {text.get_text() for text in few.legends[0].get_texts()} == set(SIZE)
+    assert f"Of {len(sizes)} orders" in selection_caption("rate-curves-net", results)
+    few = several(SIZE, weights=("equal",))
+    shown = {text.get_text() for text in selection_figures(few)["rate-curves-net"].legends[0].get_texts()}
+    assert shown == set(SIZE)
+    assert "orders" not in selection_caption("rate-curves-net", few)
 
 
 def test_without_a_common_rate_there_is_no_figure():

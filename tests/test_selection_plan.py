@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from moo_fs import registry
 from moo_fs.contracts import MooFsError
 from moo_fs.selection_plan import RIVALS, read_selection
 from moo_fs.study import read_study
@@ -106,6 +107,12 @@ def test_more_blocks_are_the_same_study_with_another_number_of_them(tmp_path):
             plan.with_seeds(wrong)
 
 
+def test_every_codec_that_makes_streams_may_be_named(tmp_path):
+    known = [name for name in registry.codecs.names() if name != "entropy"]
+    assert {"ans-raw", "hevc-sequence", "jpeg-xl", "jpeg-ls"} < set(known)
+    assert read_selection(write(tmp_path, with_key(f"codecs = {known}"))).settings["codecs"] == known
+
+
 SUBJECT = GOOD.splitlines()[2]
 MEASURES = GOOD.splitlines()[6]
 BAD = {
@@ -158,7 +165,13 @@ BAD = {
     "an unknown rival": (with_key('rivals = ["kltt"]'), "selection.rivals: wanted some of one-qp, uniform"),
     "a rival twice": (with_key('rivals = ["klt", "klt"]'), "selection.rivals: 'klt' is listed twice"),
     "an unknown fill": (with_key('fills = ["max"]'), "selection.fills.0: wanted 'mean' or 'zero', got 'max'"),
-    "an unknown codec": (with_key('codecs = ["zip"]'), "selection.codecs.0: wanted 'ans', 'png' or 'hevc', got 'zip'"),
+    "an unknown codec": (
+        with_key('codecs = ["zip"]'),
+        "selection.codecs: wanted codecs that make streams, got 'zip'; known are ans, ans-raw, hevc, hevc-sequence, ",
+    ),
+    "a codec that only estimates": (with_key('codecs = ["entropy"]'), "codecs that make streams, got 'entropy'"),
+    "a codec nearly right": (with_key('codecs = ["hevc-sequenze"]'), "; did you mean 'hevc-sequence'"),
+    "a codec twice": (with_key('codecs = ["ans", "ans"]'), "selection.codecs: 'ans' is listed twice"),
     "an unknown scaling": (with_key('scaling = "image"'), "selection.scaling: wanted 'tensor' or 'channel'"),
     "a depth beyond 8": (with_key("depth = 9"), "selection.depth: wanted a whole number from 1 to 8, got 9"),
     "a quality beyond 100": (with_key("qualities = [101]"), "wanted a whole number from 1 to 100, got 101"),

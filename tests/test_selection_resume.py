@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import pandas as pd
 import pytest
@@ -18,7 +19,7 @@ from small_selection import (
     write,
 )
 
-from moo_fs import selection
+from moo_fs import archive, selection
 from moo_fs.archive import STUDY
 from moo_fs.contracts import MooFsError, RunError
 from moo_fs.selection_archive import IMAGES, SCORES, SUMMARY, load_selection
@@ -161,7 +162,56 @@ def test_pieces_of_another_setting_are_not_taken_for_these(here, computed):
     assert computed == ["net: ends"]
 
 
+def test_pieces_of_another_state_of_the_code_or_the_libraries_are_computed_again(here, computed, monkeypatch):
+    changes = [
+        lambda: monkeypatch.setattr(archive, "source_hash", lambda: "1" * 64),
+        lambda: monkeypatch.setattr(archive, "RECORDED", ("numpy",)),
+        lambda: monkeypatch.setattr(selection.coders, "encoder_version", lambda: "9.9"),
+    ]
+    for change in changes:
+        change()
+        (here / "results" / "small" / STUDY).unlink(missing_ok=True)
+        assert selection.status(here / "studies" / "small.toml")["done"] == 0
+        with pytest.raises(MooFsError, match="stopped"):
+            selection.run(here / "studies" / "small.toml", tell=stopped)
+        assert selection.status(here / "studies" / "small.toml")["done"] == 1
+    assert computed == ["net: ends"] * len(changes)
+
+
+def test_study_json_names_the_code_and_the_coders_of_its_pieces(selected):
+    about = json.loads((selected[0] / "results" / "small" / STUDY).read_text())
+    assert about["source_hash"] == archive.source_hash()
+    assert set(about["coders"]) == {"constriction", "pillow", "av", "libavcodec", "x265"}
+    assert all(version[0].isdigit() for version in about["coders"].values())
+
+
 # What does not run
+
+
+@pytest.mark.parametrize(
+    ("library", "text", "told"),
+    [
+        (
+            "av",
+            GOOD,
+            r"small.toml: selection: codec 'hevc': needs PyAV; install the extra: pip install 'moo-fs\[hevc\]'",
+        ),
+        (
+            "imagecodecs",
+            GOOD.replace("fills =", 'codecs = ["ans", "jpeg-ls"]\nfills ='),
+            r"small.toml: selection: codec 'jpeg-ls': needs imagecodecs; install the extra: ",
+        ),
+    ],
+)
+def test_a_codec_whose_library_is_missing_is_refused_before_anything_is_written(
+    library, text, told, tmp_path, monkeypatch
+):
+    path = write(tmp_path, text)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MooFsError, match=told):
+        selection.run(path)
+    assert not (tmp_path / "results").exists()
+    assert selection.status(path)["done"] == 0
 
 
 def test_the_status_counts_no_more_pieces_than_there_are(here):

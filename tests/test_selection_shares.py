@@ -94,6 +94,38 @@ def test_losses_that_do_not_overlap_give_no_delta_rate_but_a_reason():
     assert delta_rates(study(curves), "net", Way("one-qp"), [Way("absent")], over=[]).empty
 
 
+def test_a_delta_rate_says_over_which_losses_it_is_a_mean():
+    def curves(subject, seed):
+        part = FALLING * 0.6 if seed else FALLING * 0.6 + 0.1
+        return curve(subject, "one-qp", FALLING) + curve(subject, "soft", part, 2 * BYTES, **by("good"))
+
+    found = rates_against(curves, Way("soft", "good"))
+    np.testing.assert_allclose(found["loss_low"], 0, atol=1e-12)
+    np.testing.assert_allclose(found["loss_high"], 0.7, rtol=1e-12)
+
+
+def test_bytes_that_are_the_same_in_every_stream_can_be_taken_off_both_sides():
+    def curves(subject, seed):
+        return curve(subject, "one-qp", FALLING, BYTES + 50, fixed_bytes=50.0) + curve(
+            subject, "soft", FALLING, 3 * BYTES + 90, **by("good", fixed_bytes=90.0)
+        )
+
+    results, way = study(curves), Way("soft", "good")
+    deployed = delta_rates(results, "net", Way("one-qp"), [way], over=[way], deployed=True)
+    np.testing.assert_allclose(deployed["mean"], 200, rtol=1e-6)
+    assert "image_low" not in deployed
+    assert (delta_rates(results, "net", Way("one-qp"), [way])["mean"] < 199).all()
+    without = {"unknown": {"fixed_bytes": np.nan}, "older": {}}
+    for told in without.values():
+        lacking = study(
+            lambda subject, seed, told=told: (
+                curve(subject, "one-qp", FALLING, **told) + curve(subject, "soft", FALLING, **by("good", **told))
+            )
+        )
+        assert delta_rates(lacking, "net", Way("one-qp"), [way], deployed=True).empty
+        assert len(delta_rates(lacking, "net", Way("one-qp"), [way])) == 3
+
+
 # Shares of task weights
 
 

@@ -12,6 +12,9 @@ from sent import ORDER, assert_alike, depth_distortion, maps_of, means_of, spied
 from tiny import CHANNELS, images_of, pair, tiny_model
 
 from moo_fs.codecs import photographs
+from moo_fs.codecs.hevc_coder import code_pictures, parameter_bytes
+from moo_fs.codecs.markers import bytes_before_scan
+from moo_fs.codecs.mosaic import mosaics as tiled
 from moo_fs.contracts import MooFsError
 from moo_fs.prepared import Prepared
 from moo_fs.senders import mosaics, pictures
@@ -97,7 +100,51 @@ def test_the_base_of_soft_selection_are_the_best_channels(prepared, monkeypatch)
     np.testing.assert_allclose(dropped[:, ORDER[2:]], wanted, rtol=1e-5)
 
 
+def test_both_mosaics_of_soft_selection_pay_for_parameter_sets_and_the_base_is_told_apart(prepared):
+    dropped, soft = soft_points(prepared, qps=[30], scaling="channel")
+    symbols = mosaics.grey_cells(prepared, "channel").symbols(maps_of(prepared))
+    base = code_pictures(tiled(symbols[:, np.sort(ORDER[:3])], least=16), qp=None)
+    rest = code_pictures(tiled(symbols[:, np.sort(ORDER[3:])], least=16), qp=30)
+    fixed = [parameter_bytes(packets[0]) for packets in (base, rest)]
+    payloads = [np.mean([len(packet) for packet in packets]) - fixed[at] for at, packets in enumerate((base, rest))]
+    # The header holds the base's length; without an enhancement it holds the packet's first four bytes.
+    assert soft.sizes.columns() == {
+        "nominal_bytes": CHANNELS * 16,
+        "header_bytes": 16,
+        "mask_bytes": 0,
+        "fixed_bytes": sum(fixed),
+        "base_bytes": pytest.approx(payloads[0]),
+        "payload_bytes": pytest.approx(sum(payloads)),
+    }
+    assert fixed == [78, 78]
+    assert dropped.sizes.columns() == {
+        "nominal_bytes": 3 * 16,
+        "header_bytes": 16,
+        "mask_bytes": 0,
+        "fixed_bytes": 78,
+        "base_bytes": pytest.approx(np.nan, nan_ok=True),
+        "payload_bytes": pytest.approx(payloads[0] - 4),
+    }
+
+
 # Pictures
+
+
+def test_a_picture_pays_the_header_that_features_pay(prepared):
+    """16 bytes, of which the code's first four take the last four: 12 more than the code itself."""
+    levels = (images_of("test") * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    senders = [
+        (pictures.jpeg(prepared, "test", qualities=[60]), photographs.jpeg(levels, 60), bytes_before_scan),
+        (pictures.hevc(prepared, "test", qps=[30]), photographs.hevc_colour(levels, 30), parameter_bytes),
+    ]
+    for points, (codes, _), fixed_of in senders:
+        (point,) = points
+        sizes = point.sizes.columns()
+        assert point.outcome.coded_bytes == np.mean([len(code) for code in codes]) + 12
+        assert sizes["header_bytes"] == 16
+        assert sizes["fixed_bytes"] == fixed_of(codes[0])
+        assert sizes["payload_bytes"] == pytest.approx(np.mean([len(code) for code in codes]) - fixed_of(codes[0]) - 4)
+        assert sizes["nominal_bytes"] == 3 * 16 * 16
 
 
 def test_a_jpeg_is_decoded_and_run_through_the_whole_network(prepared, monkeypatch):
@@ -114,7 +161,7 @@ def test_a_jpeg_is_decoded_and_run_through_the_whole_network(prepared, monkeypat
         maps = prepared.model.edge(torch.from_numpy(decoded).permute(0, 3, 1, 2).float() / 255).numpy()
     np.testing.assert_allclose(seen[1], maps, atol=1e-5)
     assert fine.outcome.distortions["depth"] == pytest.approx(depth_distortion(prepared, maps), rel=1e-4)
-    assert fine.outcome.coded_bytes == np.mean([len(file) for file in files])
+    assert fine.outcome.coded_bytes == np.mean([len(file) for file in files]) + 12
     assert coarse.outcome.coded_bytes < fine.outcome.coded_bytes
     assert fine.labels == {"method": "image-jpeg", "qp": "90", "codec": "jpeg"}
 
@@ -128,7 +175,7 @@ def test_an_hevc_picture_is_decoded_and_run_through_the_whole_network(prepared, 
         with torch.inference_mode():
             wanted = prepared.model.edge(torch.from_numpy(decoded).permute(0, 3, 1, 2).float() / 255).numpy()
         np.testing.assert_allclose(maps, wanted, atol=1e-5)
-        assert point.outcome.coded_bytes == np.mean([len(code) for code in codes])
+        assert point.outcome.coded_bytes == np.mean([len(code) for code in codes]) + 12
     assert (lossless.labels["qp"], coarse.labels["qp"]) == ("lossless", "40")
     assert abs(lossless.outcome.distortions["depth"]) < abs(coarse.outcome.distortions["depth"])
 

@@ -10,6 +10,7 @@ from tiny import CHANNELS, tiny_model
 from torch import nn
 
 import moo_fs
+from moo_fs import registry
 from moo_fs.coding.quantiser import HEADER_KBIT, uniform_step
 from moo_fs.contracts import MooFsError
 from moo_fs.loading import load_subject
@@ -87,6 +88,23 @@ def test_shares_of_the_same_number_of_channels_are_one_point(prepared):
     ]
     assert_alike(points[0].outcome, points[1].outcome)  # both codecs are lossless: only the bytes differ
     assert points[0].outcome.coded_bytes != points[1].outcome.coded_bytes
+
+
+def test_lossless_codecs_differ_in_bytes_alone_and_their_headers_are_told(prepared):
+    codecs = ["ans", "ans-raw", "png", "hevc", "hevc-sequence", "jpeg-xl", "jpeg-ls"]
+    points = list(hard(prepared, "test", ORDER, kept=[0.5], depth=8, fills=["mean"], codecs=codecs))
+    symbols = hard_cells(prepared, ORDER, kept=3, depth=8, fill="mean").symbols(maps_of(prepared))
+    for point, name in zip(points, codecs, strict=True):
+        assert_alike(point.outcome, points[0].outcome)
+        coder = registry.codecs.load(name)(hard_cells(prepared, ORDER, kept=3, depth=8, fill="mean"))
+        codes = coder.codes(symbols) if name == "hevc-sequence" else [coder.encode(one) for one in symbols]
+        assert point.outcome.coded_bytes == pytest.approx(np.mean([len(code) for code in codes]) + 12)
+        sizes = point.sizes.columns()
+        told = {"hevc": 78, "hevc-sequence": 78 / 7, "png": 33, "jpeg-ls": 25}.get(name, 0)  # 7 images
+        assert sizes["fixed_bytes"] == pytest.approx(told)
+        assert sizes["payload_bytes"] == pytest.approx(np.mean([len(code) for code in codes]) - told - 4)
+        assert (sizes["header_bytes"], sizes["nominal_bytes"]) == (16, 3 * 16)
+    assert len({point.outcome.coded_bytes for point in points}) == len(codecs) - 1  # no table of these fails to pay
 
 
 # What is received

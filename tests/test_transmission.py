@@ -93,14 +93,16 @@ def check_ledger(told, prepared, path):
     ledger = {name: value for name, value in told.items() if name not in of}
     assert told == of | ledger
     sizes = ("header", "payload", "coded", "deployment", "file", "nominal", "entropy", "deployed")
-    assert set(ledger) == {f"{name}_bytes" for name in sizes} | {"items", "bits_per_element"} | {
-        f"{name}_kbit" for name in ("nominal", "entropy", "coded")
-    }
+    units = {"items", "coded_kilobytes", "bits_per_pixel", "bits_per_element"}
+    kbit = {f"{name}_kbit" for name in ("nominal", "entropy", "coded")}
+    assert set(ledger) == {f"{name}_bytes" for name in sizes} | units | kbit
     assert sum(item["bytes"] for item in ledger["items"] if not item["deployed"]) == ledger["coded_bytes"]
     assert sum(item["bytes"] for item in ledger["items"] if item["deployed"]) == ledger["deployed_bytes"]
     assert ledger["nominal_bytes"] == sum(BITS) * 2
     assert {item["name"]: item["bytes"] for item in ledger["items"]}["code-tables"] > 0
     assert ledger["bits_per_element"] == ledger["coded_bytes"] * 8 / 96
+    assert ledger["bits_per_pixel"] == ledger["coded_bytes"] * 8 / 256  # images of 16 x 16
+    assert ledger["coded_kilobytes"] == ledger["coded_bytes"] / 1000
     cells, maps = prepared.tables.select(BITS), prepared.features("test")[4:5].numpy()
     assert ledger["nominal_kbit"] == sum(BITS) * 16 / 1000
     assert ledger["entropy_kbit"] == pytest.approx(cells.rate_kbit(maps) + 0.128)

@@ -108,21 +108,28 @@ def test_workers_end_with_their_parent_and_what_they_evaluated_is_kept(tmp_path,
 POOL = """
 import time
 from moo_fs.worker import pool
-processes = pool(2)
-jobs = [processes.submit(time.sleep, 600) for _ in range(2)]
-while not all(job.running() for job in jobs):
-    time.sleep(0.02)
-print("both at work", flush=True)
-time.sleep(600)
+with pool(2) as processes:
+    jobs = [processes.submit(time.sleep, 600) for _ in range(5)]
+    while not all(job.running() for job in jobs[:2]):
+        time.sleep(0.02)
+    time.sleep(1)
+    print("both at work", flush=True)
+    time.sleep(600)
 """
 
 
-def test_a_pool_ends_with_its_parent_though_it_is_killed():
-    parent = subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE, text=True, start_new_session=True)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_pool_ends_with_its_parent_in_the_middle_of_its_work(how):
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", POOL],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heard,
+    )  # fmt: skip
     assert parent.stdout.readline() == "both at work\n"
     children = [int(line) for line in Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()]
-    parent.kill()
-    assert parent.wait(30) == -9
+    os.killpg(parent.pid, how) if how == signal.SIGINT else parent.kill()
+    # Neither what is at work nor what waits in line is waited for.
+    assert parent.wait(20) == -how
     deadline = time.monotonic() + 30
     while any(alive(pid) for pid in children) and time.monotonic() < deadline:
         time.sleep(0.05)

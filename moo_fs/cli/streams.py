@@ -94,7 +94,7 @@ def _ledger(encoded: Encoded, deployment_bytes: int, file_bytes: int) -> dict[st
     """What the file takes beside what was promised; `items` say of what, and what of it is deployed once."""
     from moo_fs.ledger import Rate
 
-    rate = Rate(encoded.coded_bytes, elements=math.prod(encoded.deployment.shape))
+    rate = Rate(encoded.coded_bytes, elements=math.prod(encoded.deployment.shape), pixels=encoded.pixels)
     return {
         "header_bytes": encoded.coded_bytes - encoded.stream.payload_bytes,
         "payload_bytes": encoded.stream.payload_bytes,
@@ -103,10 +103,12 @@ def _ledger(encoded: Encoded, deployment_bytes: int, file_bytes: int) -> dict[st
         "file_bytes": file_bytes,
         "nominal_kbit": encoded.nominal_kbit,
         "entropy_kbit": encoded.entropy_kbit,
-        "coded_kbit": encoded.coded_kbit,
+        "coded_kbit": rate.kbit,
         "nominal_bytes": encoded.ledger.nominal_bytes,
         "entropy_bytes": encoded.ledger.entropy_bytes,
         "deployed_bytes": encoded.ledger.deployed_bytes,
+        "coded_kilobytes": rate.kilobytes,
+        "bits_per_pixel": rate.bits_per_pixel,
         "bits_per_element": rate.bits_per_element,
         "items": encoded.ledger.rows(),
     }
@@ -130,7 +132,10 @@ def _say(out: Path, ledger: Mapping[str, Any]) -> None:
         for name, told in about.items()
     ]
     console.table(sizes)
-    console.say(f"{ledger['bits_per_element']:.4g} coded bits per element of the features")
+    console.say(
+        f"coded: {ledger['coded_kilobytes']:.4g} kB, {ledger['bits_per_pixel']:.4g} bits per pixel of the input image, "
+        f"{ledger['bits_per_element']:.4g} bits per element of the features"
+    )
     console.say(
         f"written: {out}, {ledger['file_bytes']} bytes: the stream, the deployment record of "
         f"{ledger['deployment_bytes']} bytes (subject, allocation and hashes, deployed once), magic and check sum"

@@ -30,6 +30,11 @@ BUILTIN = {
         "the symbols as one grey picture, lossless HEVC intra (x265 by PyAV, extra hevc)",
         {"stream": True},
     ),
+    "hevc-sequence": (
+        "moo_fs.codecs.pictures:HevcSequence",
+        "hevc, but each image predicted from those before it; a file, which holds one image, has a first picture",
+        {"stream": True},
+    ),
     "jpeg-xl": (
         "moo_fs.codecs.still_pictures:JpegXl",
         "the symbols as one grey picture, lossless JPEG XL (libjxl by imagecodecs, extra imagecodecs)",

@@ -59,6 +59,10 @@ class Ans:
         rows = array.reshape(*array.shape[:2], -1).astype(np.int32)
         return np.array([max(0.0, len(self._code(row)) - CODE_IN_HEADER) for row in rows])
 
+    def fixed_bytes(self, symbols: Symbols) -> float:
+        """See `Codec`: there are none."""
+        return 0.0
+
     def _code(self, rows: Any) -> bytes:
         """The code of symbols (channel, position) int32. Last in, first out: the receiver finds channel 0 first."""
         coder = _stack([BOTTOM])

@@ -71,6 +71,10 @@ class AnsRaw:
         checked(symbols, self.cells, axes="image channel height width")
         return np.array([max(0.0, len(self.encode(image)) - CODE_IN_HEADER) for image in symbols])
 
+    def fixed_bytes(self, symbols: Symbols) -> float:
+        """See `Codec`: there are none."""
+        return 0.0
+
     def plain(self, symbols: Symbols) -> Mask:
         """Which channels (channel,) of symbols (channel, height, width) cost more by their table than as plain bits."""
         rows = symbols.reshape(len(symbols), -1)

@@ -46,6 +46,17 @@ class Codec(Protocol):
     def payload_bytes(self, symbols: Symbols) -> Floats:
         """Bytes (image,) beyond the stream's header of the symbols (image, channel, height, width) of each image."""
 
+    def fixed_bytes(self, symbols: Symbols) -> float:
+        """Mean bytes per image of what is the same in each image's code, and could be deployed once.
+
+        Headers that the codec's own format puts before its data; 0 for a code that has none.
+        """
+
+
+def stream_bytes(code: bytes) -> int:
+    """Length of the stream that carries a code, header included."""
+    return HEADER_BYTES + max(0, len(code) - CODE_IN_HEADER)
+
 
 def coded_bytes(codec: Codec, symbols: Symbols) -> float:
     """Mean bytes per image of the streams, header included, of symbols (image, channel, height, width)."""

@@ -42,12 +42,10 @@ def jpeg(images: Any, quality: int, *, chroma: str | None = None) -> tuple[list[
     return files, np.stack([np.asarray(Image.open(io.BytesIO(file), formats=["JPEG"])) for file in files])
 
 
-def hevc_colour(
-    images: Any, qp: int | None, *, chroma: str | None = None, sequence: bool = False
-) -> tuple[list[bytes], Images]:
+def hevc_colour(images: Any, qp: int | None, *, chroma: str | None = None) -> tuple[list[bytes], Images]:
     """One HEVC packet an image at a constant `qp` (None: lossless planes), and the images that come out.
 
-    See `moo_fs.codecs.hevc_coder.code_pictures` for `qp` and `sequence`. Sides are continued to even numbers of 16 or
+    See `moo_fs.codecs.hevc_coder.code_pictures` for `qp`. Sides are continued to even numbers of 16 or
     more by their last pixels, which are coded and cut off again. Raises MooFsError as that does.
     """
     array = _checked(images)
@@ -57,7 +55,7 @@ def hevc_colour(
     padding = [(0, max(side + side % 2, SMALLEST) - side) for side in (height, width)]
     padded = np.pad(array, [(0, 0), *padding, (0, 0)], mode="edge")
     planes = np.stack([_planes(image, halved=halved) for image in padded])
-    codes = code_planes(planes, layout=layout, qp=qp, sequence=sequence)
+    codes = code_planes(planes, layout=layout, qp=qp)
     size = padded.shape[1], padded.shape[2]
     decoded = [_image(one, size, halved=halved) for one in decode_planes(codes, layout=layout)]
     return codes, np.ascontiguousarray(np.stack(decoded)[:, :height, :width])

@@ -1,7 +1,8 @@
 """Codecs made for pictures, `png` and `hevc`: the symbols of the channels that are sent, as one grey mosaic, lossless.
 
 They know nothing of the fit part's tables. `png` is the naive anchor of the literature on split networks, `hevc` its
-usual codec; both carry headers of their own, which are counted, and there is no container around them.
+usual codec; both carry headers of their own, which are counted, and there is no container around them. `hevc-sequence`
+is `hevc` where the receiver has all images before.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from moo_fs.codecs.hevc_coder import SMALLEST, code_pictures, decode_pictures, pyav
+from moo_fs.codecs.hevc_coder import SMALLEST, code_pictures, decode_pictures, parameter_bytes, pyav
 from moo_fs.codecs.interface import CODE_IN_HEADER, Symbols, checked
-from moo_fs.codecs.mosaic import mosaic, size, tiles_of
+from moo_fs.codecs.mosaic import mosaic, mosaics, size, tiles_of
 from moo_fs.coding.cells import Cells
 from moo_fs.contracts import Floats, MooFsError
+
+PNG_HEADERS = 8 + 25  # the signature and the chunk IHDR
 
 
 class Png:
@@ -57,6 +60,14 @@ class Png:
         checked(symbols, self.cells, axes="image channel height width")
         return np.array([max(0.0, len(self.encode(image)) - CODE_IN_HEADER) for image in symbols])
 
+    def fixed_bytes(self, symbols: Symbols) -> float:
+        """See `Codec`: alike in each image's code, so that one is looked at."""
+        return float(self._headers(self.encode(symbols[0]))) if len(self.sent) else 0.0
+
+    def _headers(self, code: bytes) -> int:
+        """Bytes of a code that it has in common with those of other pictures of its size."""
+        return PNG_HEADERS
+
     def _compressed(self, picture: Symbols) -> bytes:
         content = io.BytesIO()
         Image.fromarray(picture).save(content, format="PNG", optimize=True)
@@ -91,6 +102,9 @@ class Hevc(Png):
         super().__init__(cells)
         pyav()
 
+    def _headers(self, code: bytes) -> int:
+        return parameter_bytes(code)
+
     def _compressed(self, picture: Symbols) -> bytes:
         return code_pictures(picture[None], qp=None)[0]
 
@@ -102,3 +116,31 @@ class Hevc(Png):
         if picture.shape != wanted:
             raise self._refusal(f"wanted one grey picture of {wanted[::-1]}")
         return np.asarray(picture)
+
+
+class HevcSequence(Hevc):
+    """`hevc`, but the images are pictures of one sequence: each but the first is predicted from those before it.
+
+    Sizes are those of all images in their order. The code of one image, which `encode` gives, is the first picture's.
+    """
+
+    name: ClassVar[str] = "hevc-sequence"
+
+    def payload_bytes(self, symbols: Symbols) -> Floats:
+        """See `Codec`; an image's code is decoded after those of all images before it."""
+        codes = self.codes(symbols)
+        return np.array([max(0.0, len(code) - CODE_IN_HEADER) for code in codes])
+
+    def fixed_bytes(self, symbols: Symbols) -> float:
+        """See `Codec`: the first picture alone has parameter sets."""
+        return super().fixed_bytes(symbols) / len(symbols)
+
+    def codes(self, symbols: Symbols) -> list[bytes]:
+        """The codes of the symbols (image, channel, height, width) of images that follow one another."""
+        array = checked(symbols, self.cells, axes="image channel height width")
+        if not len(self.sent):
+            return [b""] * len(array)
+        return code_pictures(mosaics(array[:, self.sent], least=self.least), qp=None, sequence=True)
+
+    def _compressed(self, picture: Symbols) -> bytes:
+        return code_pictures(picture[None], qp=None, sequence=True)[0]

@@ -3,8 +3,8 @@
 The symbols are those of 8-bit cells. The base's mosaic is lossless or at a low QP, the enhancement's at a higher one,
 or it is not sent. One image's code is its base's packet and its enhancement's; where there are both, the length of the
 first, 4 bytes little-endian, stands before them. As with every codec the first four bytes of a code lie in the
-stream's header of 16 bytes. Which channels are base is a mask of a bit a channel: fixed by the fit part, so deployed
-once and 0 per image, unless `mask_deployed` is False. (Two mosaics are the literature's; the format is our choice.)
+stream's header of 16 bytes. Which channels are base is fixed by the fit part, so it is deployed once and no stream says
+it. Each mosaic has parameter sets of its own. (Two mosaics are the literature's; the format is our choice.)
 """
 
 from __future__ import annotations
@@ -17,151 +17,98 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from moo_fs.codecs.hevc_coder import SMALLEST, code_pictures, decode_pictures
-from moo_fs.codecs.interface import CODE_IN_HEADER, HEADER_BYTES, Symbols
-from moo_fs.codecs.mosaic import mosaics, size, tiles_of_all
+from moo_fs.codecs.hevc_coder import SMALLEST, code_pictures, decode_pictures, parameter_bytes
+from moo_fs.codecs.interface import Symbols, stream_bytes
+from moo_fs.codecs.mosaic import mosaics, tiles_of_all
 from moo_fs.contracts import Floats, MooFsError
-from moo_fs.ledger import Item, Ledger
 
 DROPPED: Literal["dropped"] = "dropped"
 LENGTH = struct.Struct("<I")
-NOMINAL_BITS = 8
 Qp = int | None
 Channels = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
 class SoftCode:
-    """Codes of images, and what the receiver finds in them.
+    """Packets of images, and what the receiver finds in them.
 
     Attributes:
-        codes: one an image; a sequence's depend on those before.
+        base: one packet an image, of the base's mosaic; empty where the base has no channel.
+        enhancement: the same of the enhancement's.
         symbols: (image, channel, height, width) uint8 as decoded; 0 in channels that are not `received`.
         received: (channel,) bool; in place of the others the receiver has their means over the fit part.
-        base_bytes: (image,) bytes of the base's packets.
-        enhancement_bytes: (image,) bytes of the enhancement's packets.
-        mask_bytes: of a bit a channel; 0 where there is nothing to tell.
-        mask_deployed: whether the mask is deployed once, and counts 0 per image.
     """
 
-    codes: list[bytes]
+    base: list[bytes]
+    enhancement: list[bytes]
     symbols: Symbols
     received: NDArray[np.bool_]
-    base_bytes: Floats
-    enhancement_bytes: Floats
-    mask_bytes: int
-    mask_deployed: bool
+
+    @property
+    def codes(self) -> list[bytes]:
+        """The code of each image."""
+        return [_joined(*pair) for pair in zip(self.base, self.enhancement, strict=True)]
 
     @property
     def coded_bytes(self) -> Floats:
         """Bytes (image,) of each image's stream, header included."""
-        code = np.array([max(0, len(code) - CODE_IN_HEADER) for code in self.codes], float)
-        return HEADER_BYTES + code + (0 if self.mask_deployed else self.mask_bytes)
+        return np.array([stream_bytes(code) for code in self.codes], float)
 
     @property
-    def ledger(self) -> Ledger:
-        """Means over the images: base, enhancement, mask, header; the entropy is NaN, as no table fits lossy codes."""
-        base, enhancement = float(self.base_bytes.mean()), float(self.enhancement_bytes.mean())
-        mask = 0 if self.mask_deployed else self.mask_bytes
-        header = float(self.coded_bytes.mean()) - base - enhancement - mask
-        items = (
-            Item("header", header, False, "of the stream, with the base's length; without code bytes in it"),
-            Item("base", base, False, "packets of the base's mosaic"),
-            Item("enhancement", enhancement, False, "packets of the enhancement's mosaic"),
-            Item("mask", float(self.mask_bytes), self.mask_deployed, "which channels are base, a bit a channel"),
-        )
-        nominal = NOMINAL_BITS * float(self.received.sum()) * self.symbols[0, 0].size / 8
-        return Ledger(items, nominal, float("nan"))
+    def fixed_bytes(self) -> Floats:
+        """Bytes (image,) of the parameter sets, of two mosaics twice."""
+        pairs = zip(self.base, self.enhancement, strict=True)
+        return np.array([sum(map(parameter_bytes, pair)) for pair in pairs], float)
+
+    @property
+    def base_bytes(self) -> Floats:
+        """Bytes (image,) of the base's packets without their parameter sets."""
+        return np.array([len(packet) - parameter_bytes(packet) for packet in self.base], float)
 
 
 def soft(
-    symbols: Any,
-    base: Any,
-    *,
-    base_qp: Qp,
-    enhancement_qp: Qp | Literal["dropped"],
-    levels: Any = None,
-    sequence: bool = False,
-    mask_deployed: bool = True,
+    symbols: Any, base: Any, *, base_qp: Qp, enhancement_qp: Qp | Literal["dropped"], levels: Any = None
 ) -> SoftCode:
     """Code symbols (image, channel, height, width) uint8 in two mosaics by the mask `base` (channel,) bool.
 
     A QP of None is lossless, `enhancement_qp="dropped"` sends no enhancement. `levels` (channel,), if given, are the
     cells' levels: channels of one level are left out, and decoded symbols are clipped to those that the cells have.
-    With `sequence` the images are a sequence (`moo_fs.codecs.hevc_coder.code_pictures`). Raises MooFsError as that
-    does, and for arrays of other axes.
+    Raises MooFsError as `moo_fs.codecs.hevc_coder.code_pictures` does, and for arrays of other axes.
     """
     array = _checked(symbols)
     mask, known = _mask(base, array.shape[1]), _levels(levels, array.shape[1])
     groups = _groups(mask, known, dropped=enhancement_qp == DROPPED)
     qps = (base_qp, None if enhancement_qp == "dropped" else enhancement_qp)
-    packets = [_coded(array[:, group], qp, sequence) for group, qp in zip(groups, qps, strict=True)]
-    codes = [_joined(*pair) for pair in zip(*packets, strict=True)]
-    told = 0 if mask.all() or not mask.any() else -(-len(mask) // 8)
-    received = np.isin(np.arange(len(mask)), np.concatenate(groups))
-    first, second = (np.array([len(packet) for packet in group], float) for group in packets)
-    found = _decoded(codes, groups, array.shape[1:], known)
-    return SoftCode(codes, found, received, first, second, told, mask_deployed)
-
-
-def one_qp(symbols: Any, qp: Qp, *, levels: Any = None, sequence: bool = False) -> SoftCode:
-    """All channels in one mosaic at one QP: see `soft`; there is no mask."""
-    array = _checked(symbols)
-    every = np.ones(array.shape[1], bool)
-    return soft(array, every, base_qp=qp, enhancement_qp=DROPPED, levels=levels, sequence=sequence)
-
-
-def decode(
-    codes: list[bytes], base: Any, *, shape: tuple[int, int, int], levels: Any = None, dropped: bool = False
-) -> Symbols:
-    """The symbols (image, channel, height, width) of `codes`, of `shape` (channel, height, width) an image.
-
-    `base` and `levels` as they were given to `soft`; `dropped` if no enhancement was sent. Raises MooFsError for codes
-    that `soft` does not give.
-    """
-    mask, known = _mask(base, shape[0]), _levels(levels, shape[0])
-    return _decoded(codes, _groups(mask, known, dropped=dropped), shape, known)
-
-
-def _decoded(codes: list[bytes], groups: tuple[Channels, Channels], shape: Any, levels: Any) -> Symbols:
-    found = np.zeros((len(codes), *shape), np.uint8)
-    for group, packets in zip(groups, zip(*[_parted(code, groups) for code in codes], strict=True), strict=True):
-        tiles = (len(group), shape[1], shape[2])
+    first, second = (_coded(array[:, group], qp) for group, qp in zip(groups, qps, strict=True))
+    found = np.zeros(array.shape, np.uint8)
+    for group, packets in zip(groups, (first, second), strict=True):
         if len(group):
-            pictures = decode_pictures(list(packets))
-            if pictures.shape[1:] != size(tiles, least=SMALLEST):
-                raise MooFsError(f"soft: wanted mosaics of {tiles}, got pictures of {pictures.shape[1:]}; encode again")
-            found[:, group] = tiles_of_all(pictures, tiles)
-    return np.minimum(found, np.asarray(levels - 1, np.uint8)[:, None, None])
+            found[:, group] = tiles_of_all(decode_pictures(packets), (len(group), *array.shape[2:]))
+    received = np.isin(np.arange(len(mask)), np.concatenate(groups))
+    return SoftCode(first, second, np.minimum(found, np.asarray(known - 1, np.uint8)[:, None, None]), received)
 
 
-def _coded(tiles: Symbols, qp: Qp, sequence: bool) -> list[bytes]:
+def one_qp(symbols: Any, qp: Qp, *, levels: Any = None) -> SoftCode:
+    """All channels in one mosaic at one QP: see `soft`."""
+    array = _checked(symbols)
+    return soft(array, np.ones(array.shape[1], bool), base_qp=qp, enhancement_qp=DROPPED, levels=levels)
+
+
+def _coded(tiles: Symbols, qp: Qp) -> list[bytes]:
     if not tiles.shape[1]:
         return [b""] * len(tiles)
     pictures = mosaics(tiles, least=SMALLEST)
-    return list(_remembered(pictures.tobytes(), pictures.shape, qp, sequence))
+    return list(_remembered(pictures.tobytes(), pictures.shape, qp))
 
 
 @lru_cache(maxsize=2)
-def _remembered(content: bytes, shape: tuple[int, ...], qp: Qp, sequence: bool) -> tuple[bytes, ...]:
+def _remembered(content: bytes, shape: tuple[int, ...], qp: Qp) -> tuple[bytes, ...]:
     """Codes of pictures; a base is the same whatever its enhancement's QP, and coding it is most of the time."""
-    pictures = np.frombuffer(content, np.uint8).reshape(shape)
-    return tuple(code_pictures(pictures, qp=qp, sequence=sequence))
+    return tuple(code_pictures(np.frombuffer(content, np.uint8).reshape(shape), qp=qp))
 
 
 def _joined(base: bytes, enhancement: bytes) -> bytes:
     return LENGTH.pack(len(base)) + base + enhancement if base and enhancement else base + enhancement
-
-
-def _parted(code: bytes, groups: tuple[Channels, Channels]) -> tuple[bytes, bytes]:
-    """Base and enhancement of one image's code."""
-    base, enhancement = map(len, groups)
-    if not (base and enhancement):
-        return (code, b"") if base else (b"", code)
-    if len(code) < LENGTH.size:
-        raise MooFsError("soft: the code is cut off; encode again")
-    at = LENGTH.size + LENGTH.unpack(code[: LENGTH.size])[0]
-    return code[LENGTH.size : at], code[at:]
 
 
 def _groups(mask: NDArray[np.bool_], levels: Any, *, dropped: bool) -> tuple[Channels, Channels]:

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from moo_fs.codecs.interface import Symbols
+from moo_fs.codecs.markers import START_OF_IMAGE, bytes_before_scan
 from moo_fs.codecs.pictures import Png
 from moo_fs.coding.cells import Cells
 from moo_fs.contracts import MooFsError
 
 EFFORT = 7
-START = b"\xff\xd8"
 SPIFF = b"\xff\xe8"
 
 
@@ -27,7 +27,10 @@ class JpegXl(Png):
 
     def __init__(self, cells: Cells) -> None:
         super().__init__(cells)
-        self._library = _imagecodecs(self.name)
+        self._library = imagecodecs(self.name)
+
+    def _headers(self, code: bytes) -> int:
+        return 0  # the header ends within a byte, and where the data's first bits lie
 
     def _compressed(self, picture: Symbols) -> bytes:
         code = self._library.jpegxl_encode(picture, lossless=True, effort=EFFORT, usecontainer=False, numthreads=1)
@@ -49,18 +52,22 @@ class JpegLs(JpegXl):
 
     name: ClassVar[str] = "jpeg-ls"
 
+    def _headers(self, code: bytes) -> int:
+        return bytes_before_scan(code)
+
     def _compressed(self, picture: Symbols) -> bytes:
         code = bytes(self._library.jpegls_encode(picture))
-        body = code[len(START) :]
+        body = code[len(START_OF_IMAGE) :]
         while body.startswith(SPIFF):
             body = body[len(SPIFF) + int.from_bytes(body[2:4], "big") :]
-        return START + body
+        return START_OF_IMAGE + body
 
     def _picture(self, code: bytes, wanted: tuple[int, int]) -> Symbols:
         return self._unpacked(self._library.jpegls_decode, code, wanted)
 
 
-def _imagecodecs(codec: str) -> Any:
+def imagecodecs(codec: str) -> Any:
+    """The library; raises MooFsError, which names the extra, where it is missing."""
     try:
         import imagecodecs
     except ImportError as error:

@@ -68,7 +68,7 @@ def figures_with(archive: Archive, name: str) -> dict[str, Figure]:
 def caption_of(archive: Archive, name: str) -> str:
     """What the figure `name` of an archive shows."""
     if isinstance(archive, SelectionResults):
-        return selection_caption(name)
+        return selection_caption(name, archive)
     return (trust.CAPTIONS if isinstance(archive, Trust) else FIGURES)[name]
 
 

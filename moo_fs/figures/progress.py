@@ -13,13 +13,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from moo_fs.contracts import Floats
-from moo_fs.figures.style import baseline_style, handle, legend_columns, line_style, new_figure, tidy
+from moo_fs.figures.style import (
+    BASELINES,
+    DASHES,
+    baseline_style,
+    handle,
+    legend_columns,
+    line_style,
+    new_figure,
+    tidy,
+)
 from moo_fs.indicators import box_volume, hypervolume_curve, normalised_hypervolume
 from moo_fs.results import Results, values_of
 
 POINTS = 40
 COLUMNS = 3
 MANY = 4
+GREYS = ["0.55", "0.25", "0.7"]
 
 
 def draw_progress(results: Results) -> dict[str, Figure]:
@@ -90,7 +100,7 @@ def _draw(
     grid[0, 0].set_ylim(*_span(results, curves))
     figure.supylabel("hypervolume, search part\n(share of the box)", fontsize=9)
     styles: list[Any] = [handle(name, **line_style(lines, name)) for name in lines]
-    styles += [_baseline_handle(name) for name in results.baseline_sets()]
+    styles += [handle(name, **baseline_line(results, name), linewidth=1) for name in results.baseline_sets()]
     figure.legend(handles=styles, loc="outside upper center", ncols=columns_of_legend)
     return figure
 
@@ -106,19 +116,19 @@ def _band(axes: Axes, ran: Floats, values: Floats, style: dict[str, Any], *, alp
 
 def _levels(axes: Axes, results: Results) -> None:
     for name, rows in results.baseline_sets().items():
-        axes.axhline(_level(results, rows), **_plain(name), linewidth=1)
+        axes.axhline(_level(results, rows), **baseline_line(results, name), linewidth=1)
 
 
 def _level(results: Results, rows: pd.DataFrame) -> float:
     return normalised_hypervolume(values_of(rows, results.objectives), results.reference)
 
 
-def _plain(name: str) -> dict[str, Any]:
-    return {key: value for key, value in baseline_style(name).items() if key != "marker"}
-
-
-def _baseline_handle(name: str) -> Any:
-    return handle(name, **_plain(name), linewidth=1)
+def baseline_line(results: Results, name: str) -> dict[str, Any]:
+    """Grey and dashes of a baseline: its own, or by its place among those that have none, which are thus told apart."""
+    if name in BASELINES:
+        return {key: value for key, value in baseline_style(name).items() if key != "marker"}
+    at = [other for other in results.baseline_sets() if other not in BASELINES].index(name)
+    return {"color": GREYS[at % len(GREYS)], "linestyle": DASHES[(at + 1) % len(DASHES)]}
 
 
 def _span(results: Results, curves: dict[tuple[str, str], tuple[Floats, Floats]]) -> tuple[float, float]:

@@ -11,18 +11,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from moo_fs.figures.style import PALETTE, handle, legend_columns, line_style, new_figure, tidy
+from moo_fs.prune_file import CMI
 from moo_fs.prune_studies.archive import Pruning
-from moo_fs.prune_studies.judged import of_first_batch
+from moo_fs.prune_studies.judged import CHANCE, of_first_batch
 
 CAPTIONS = {
     "cmi-curves": "Conditional mutual information of a layer's filters not yet taken with the labels, over filters "
     "taken; every batch a line, each layer's own order. Marks: what each cutoff proposes for the first batch.",
-    "kept-shares": "Share of its filters that each layer keeps, by variant, first batch.",
-    "error": "Classification error over filters removed, the same share of every layer, by measure: median and range "
-    "over batches of images, on the validation images that choices look at; not trained on.",
+    "kept-shares": "Share of its filters that each layer keeps, by variant, first batch; fixed shares, which keep the "
+    "same of every layer, are left out.",
+    "error": "Classification error over filters removed, the same share of every layer, by measure, on the validation "
+    "images that choices look at, the whole network's on all of them; not trained on. Medians over batches of images, "
+    "for conditional mutual information and for chance with the range; up to the first share at which no measure has "
+    "one in five images right.",
 }
 MARKERS = {"scree": "v", "x-means": "|", "permutation": "s", "share": "D"}
 FILLED = {True: "means in the place of missing filters", False: "zeros"}
+CHANCE_ORDER = "random"
 COLUMNS, ROW_HEIGHT = 4, 1.45
 
 
@@ -62,12 +67,13 @@ def draw_curves(found: Pruning) -> dict[str, Figure]:
 def draw_kept(found: Pruning) -> dict[str, Figure]:
     """Variants by layers, the share kept as colour and number."""
     rows = of_first_batch(found, found.layers)
+    rows = rows[~rows["cutoff"].str.startswith("share")]
+    if rows.empty:
+        return {}
     keys = ["formulation", "cutoff", "direction"]
     wide = rows.assign(share=rows["kept"] / rows["filters"]).pivot_table(
         index=keys, columns="layer", values="share", sort=False
     )[list(found.filters)]
-    if not len(wide):
-        return {}
     values = wide.to_numpy()
     figure = new_figure(0.19 * len(wide) + 1.1)
     axes = figure.subplots()
@@ -84,7 +90,7 @@ def draw_kept(found: Pruning) -> dict[str, Figure]:
 
 
 def draw_error(found: Pruning) -> dict[str, Figure]:
-    """Error over the share of filters removed, a line a measure with its range over batches."""
+    """Error over the share of filters removed, a line a measure, from the whole network on."""
     rows = found.shares
     if not len(rows):
         return {}
@@ -95,6 +101,7 @@ def draw_error(found: Pruning) -> dict[str, Figure]:
         _errors(axes, rows[rows["compensate"] == mode], names, found)
         axes.set_title(FILLED[bool(mode)])
     panels[0].set_ylim(0, 1)
+    panels[0].set_xlim(0, _last_telling(found) + 0.01)
     figure.supxlabel("share of all filters removed", fontsize=9)
     panels[0].set_ylabel("classification error")
     entries = [handle(name, **line_style(names, name), marker="o", markersize=3) for name in names]
@@ -104,24 +111,39 @@ def draw_error(found: Pruning) -> dict[str, Figure]:
 
 
 def _errors(axes: Axes, rows: pd.DataFrame, names: Sequence[str], found: Pruning) -> None:
-    """One panel: a line a measure, median and range over batches."""
-    total, whole = sum(found.filters.values()), 1 - found.unpruned["validation_accuracy"]
+    """One panel: a line a measure, the median over batches, and the range of the published one and of chance."""
+    whole = 1 - found.unpruned["validation_accuracy"]
     for name in names:
         part = rows[rows["measure"] == name]
-        errors = (1 - part["validation_accuracy"]).groupby(1 - part["filters_kept"] / total)
-        middle, style = errors.median(), line_style(names, name)
-        places = middle.index.to_numpy()
-        axes.fill_between(places, errors.min(), errors.max(), color=style["color"], alpha=0.15, linewidth=0)
+        errors = (1 - part["validation_accuracy"]).groupby(_removed(found, part))
+        low, middle, high = (np.append(whole, values) for values in (errors.min(), errors.median(), errors.max()))
+        places, style = np.append(0, errors.min().index), line_style(names, name)
+        if name == CMI or name.partition("[")[0] == CHANCE_ORDER:
+            axes.fill_between(places, low, high, color=style["color"], alpha=0.2, linewidth=0)
         axes.plot(places, middle, **style, marker="o", markersize=3)
     axes.axhline(whole, color="black", linewidth=0.8, linestyle=":")
     axes.axvline(1 / 3, color="0.5", linewidth=0.8, linestyle=":")
-    axes.text(1 / 3, 0.02, " a third", transform=axes.get_xaxis_transform(), va="bottom", fontsize=8)
+    axes.text(1 / 3, 0.02, "a third ", transform=axes.get_xaxis_transform(), va="bottom", ha="right", fontsize=8)
+
+
+def _removed(found: Pruning, rows: pd.DataFrame) -> pd.Series:
+    return 1 - rows["filters_kept"] / sum(found.filters.values())
+
+
+def _last_telling(found: Pruning) -> float:
+    """The first share removed at which every measure's median is near guessing, the largest there is if none is."""
+    rows = found.shares.assign(removed=_removed(found, found.shares))
+    medians = rows.groupby(["removed", "compensate", "measure"])["validation_accuracy"].median()
+    best = medians.groupby("removed").max()
+    guessed = best.index[best <= CHANCE]
+    return float(guessed.min() if len(guessed) else best.index.max())
 
 
 def _proposed(found: Pruning) -> dict[str, dict[str, list[int]]]:
     """What cutoffs propose for each layer's own order on the first batch: layer -> cutoff -> kept counts."""
     rows = of_first_batch(found, found.layers)
-    rows = rows[rows["formulation"] == "per-layer"]
+    # With a raised tolerance a cutoff proposes what it proposes without.
+    rows = rows[(rows["formulation"] == "per-layer") & ~rows["cutoff"].str.contains("tolerance=")]
     proposed: dict[str, dict[str, list[int]]] = {}
     for row in rows.drop_duplicates(["cutoff", "layer"]).to_dict("records"):
         counts = [int(word) for word in str(row["candidates"]).split()]

@@ -23,9 +23,9 @@ from moo_fs.figures.style import WIDTH, legend_columns, new_figure
 from moo_fs.numerals import number, percent
 
 CAPTIONS = {
-    "weight-maps": "The measure of least weighted distortion for all task weights, at equal coded bytes: a corner "
-    "counts its task alone, the middle all alike. Numbers: a cell's share of all task weights, where there is room; "
-    "kB = 1000 bytes."
+    "weight-maps": "The measure of the least weighted distortion for all task weights, at equal coded bytes, of mean "
+    "distortions over blocks: a corner counts its task alone, the middle all alike. Numbers: a cell's share of all "
+    "task weights, where there is room; the mean of the blocks' own shares is another number. kB = 1000 bytes.",
 }
 CORNERS = {2: np.array([[0.0, 0.0], [1.0, 0.0]]), 3: np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])}
 BAR = 0.22  # height of the interval of two tasks, the triangle's side being 1
@@ -48,7 +48,7 @@ def draw_ternary(
         return {}
     rates, ways = sorted(set(cells["coded_bytes"])), list(dict.fromkeys(cells["normalisation"]))
     _check(tasks, rates)
-    styles = _styles(places_of(cells["measure"], names), nulls)
+    styles = _styles(places_of(cells["measure"], names, nulls), nulls)
     columns = legend_columns(list(styles), most=4)
     side = (WIDTH / max(len(rates), 3) - 0.12) / (1 + 2 * MARGIN)
     tall = side * (float(_outline(CORNERS[len(tasks)])[:, 1].max()) + 0.3) + 0.3
@@ -78,7 +78,8 @@ def _map(
         if _has_room(outline, len(words), side):
             ink = "black" if np.dot(to_rgb(style["facecolor"]), [0.299, 0.587, 0.114]) > 0.5 else "white"
             x, y = _centre(outline)
-            axes.text(x, y, words, ha="center", va="center", color=ink, fontsize=8)
+            box = {"facecolor": style["facecolor"], "edgecolor": "none", "pad": 1.2} if style["hatch"] else None
+            axes.text(x, y, words, ha="center", va="center", color=ink, fontsize=8, bbox=box)
     axes.add_patch(Polygon(_outline(corners), closed=True, fill=False, edgecolor="black", linewidth=0.9))
     high = float(_outline(corners)[:, 1].max())
     axes.set(xlim=(-MARGIN, 1 + MARGIN), ylim=(-0.15, high + 0.15), aspect="equal")
@@ -116,7 +117,7 @@ def _styles(places: Mapping[str, int], nulls: Sequence[str]) -> dict[str, dict[s
     styles: dict[str, dict[str, Any]] = {}
     for name, at in places.items():
         colour: Any = "0.75" if name in nulls else COLOURS[at % len(COLOURS)]
-        turn = list(nulls).index(name) if name in nulls else at // len(COLOURS)
+        turn = at if name in nulls else at // len(COLOURS)
         hatch = HATCHES[turn % len(HATCHES)]
         styles[name] = {"facecolor": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.8}
     return styles

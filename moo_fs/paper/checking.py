@@ -49,9 +49,10 @@ def _archives_checked(declared: Declaration, archives: Archives, recorded: dict[
     faults, sound = [_unnamed(archives, name) for name in archives.to_be_named() if name not in known], True
     for name in sorted({*archives.names(), *known}):
         found = _archive_faults(archives, name)
+        sound = sound and not (found and name in declared.recorded)  # claims are those of all that are recorded
         if not found and name in known:
             found = _unlike_recorded(archives, name, recorded.get(name))
-        sound = sound and not (found and name in declared.archives)
+            sound = sound and not (found and name in declared.archives)
         faults += found
         if not found:
             faults += archives.rechecked(name) + _report_faults(archives, name, again=name in recorded)

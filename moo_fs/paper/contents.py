@@ -15,7 +15,7 @@ from moo_fs.paper.kinds import CUT, PRUNED, SELECTION
 from moo_fs.paper.numbers import codec_macros, costs_macros, hypervolume_macros, macro_name, macros_tex
 from moo_fs.paper.pruning import front_floats, front_macros, prune_floats, prune_macros
 from moo_fs.paper.selecting import selection_macros
-from moo_fs.paper.selection_floats import claims_summary, selection_floats
+from moo_fs.paper.selection_floats import claims_page, claims_summary, selection_floats
 from moo_fs.paper.subjects import subject_macros
 from moo_fs.results import Results
 from moo_fs.tables.coded import coded_table
@@ -28,6 +28,7 @@ from moo_fs.tables.subject import worth_table
 from moo_fs.tables.trust import summary_table
 
 NUMBERS = "numbers.tex"
+CLAIMS = "../../results/claims.md"  # beside the archives, where a reader of their reports finds it
 
 
 class Fragment(Protocol):
@@ -50,7 +51,7 @@ class Fragment(Protocol):
 
 @dataclass(frozen=True)
 class Item:
-    """A file of paper/generated/: its path there, its text, and the archives (name -> hash) that it was made from."""
+    """A file that archives give: its path from paper/generated/, its text, the archives (name -> hash) it is from."""
 
     path: str
     text: str
@@ -79,7 +80,7 @@ def texts_of(declared: Declaration, archives: Archives) -> list[Item]:
         items += _forms(tables, sources)
         if part == COMPARE or part not in _TABLES:
             items.append(Item(f"{part}.tex", floats_tex(tables, named(sources)), sources))
-    return items + _claims(declared, archives, made)
+    return items + _claims(declared, archives, made) + _all_claims(declared, archives)
 
 
 def drawings_of(declared: Declaration, archives: Archives) -> Iterator[Drawing]:
@@ -194,6 +195,14 @@ def _claims(declared: Declaration, archives: Archives, made: dict[str, str]) -> 
     table = _claims_table(declared, archives)
     sources = {source: made[source] for part, source in declared.sources.items() if part in SELECTIONS}
     return [] if table is None else _forms([table], sources)
+
+
+def _all_claims(declared: Declaration, archives: Archives) -> list[Item]:
+    """Every claim of every study on record, as a page; nothing without one."""
+    opened = {name: archives.opened(name) for name in declared.recorded}
+    judged = {name: one for name, one in opened.items() if one.kind in (SELECTION, PRUNED) and one.tables.get("claims")}
+    made = {name: one.archive_hash for name, one in judged.items()}
+    return [Item(CLAIMS, claims_page([*judged.values()]), made)] if judged else []
 
 
 def _claims_table(declared: Declaration, archives: Archives) -> Fragment | None:

@@ -13,12 +13,12 @@ from moo_fs.paper.numbers import listed, macro_name
 from moo_fs.prune_file import CMI
 from moo_fs.prune_studies.archive import Pruning
 from moo_fs.prune_studies.jobs import SAME
-from moo_fs.prune_studies.judged import HEADLINE, against_rivals, chosen, filled
+from moo_fs.prune_studies.claims import HEADLINE
+from moo_fs.prune_studies.judged import POINTS, against_rivals, chosen, filled
 from moo_fs.tables import Table
 from moo_fs.tables.prune_claims import points
 from moo_fs.tables.rendering import escape
 
-POINTS = 100
 CLAIM_WIDTHS = (3.0, 3.5, 2.4)
 LEFT_OUT = {"batches", "validation", "seconds", "speed"}
 VARIANTS_NOTE = (

@@ -12,7 +12,7 @@ from moo_fs.paper.kinds import Opened
 from moo_fs.paper.numbers import macro_name
 from moo_fs.paper.selection_floats import STREETS, family_of, selection_floats
 from moo_fs.selection_archive import SelectionResults
-from moo_fs.selection_claims import FAILS, HOLDS, OPEN, soft_ways
+from moo_fs.selection_claims import FAILS, HOLDS, OPEN, OWN_ORDER, soft_ways
 from moo_fs.selection_curves import Way, blocks_of, families
 from moo_fs.selection_findings import INFORMATION, hard_way, mean_distortions, measures_of
 from moo_fs.selection_plan import EQUAL
@@ -63,11 +63,13 @@ def _joined(words: Iterable[str]) -> str:
 def _hard_said(archive: Opened, family: str) -> dict[str, str]:
     tables = archive.tables
     data = tables[f"hard-{family}"].data.set_index("measure").drop(columns="like_information")
+    data = data.loc[measures_of(archive.content)]  # what needs no order has no place among them
     found = {"Best": _best(data, OWN), "BestEqual": _best(data, f", {EQUAL}")}
     if INFORMATION in data.index:
         found |= {"Places": _places(data, OWN), "PlacesEqual": _places(data, f", {EQUAL}")}
     if f"contrasts-{family}" in tables:
         gaps = tables[f"contrasts-{family}"].data
+        gaps = gaps[gaps["order"] == OWN_ORDER]
         medians = gaps.pivot(index="against", columns="task", values="median")[list(dict.fromkeys(gaps["task"]))]
         found["AgainstRivals"] = _joined(
             f"{signed(column.min())} to {signed(column.max())} ({task})" for task, column in medians.items()
@@ -118,7 +120,8 @@ def _soft_said(archive: Opened, family: str) -> dict[str, str]:
         ends = ((task, signed(low), signed(high)) for task, low, high in told.itertuples())
         found[what] = _joined(f"{low if low == high else f'{low} to {high}'} ({task})" for task, low, high in ends)
     if f"delta-{family}" in archive.tables:
-        deltas = archive.tables[f"delta-{family}"].data.dropna(subset="mean")
+        deltas = archive.tables[f"delta-{family}"].data
+        deltas = deltas[deltas["mean"].notna() & (2 * deltas["blocks"] >= deltas["all_blocks"])]  # as the table
         ways = {name: name for name in DELTAS}
         for qp, (soft, hard) in soft_ways(archive.content).items():
             ways |= {f"soft {qp}": soft.label, f"hard {qp}": hard.label}

@@ -11,13 +11,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from moo_fs.contracts import MooFsError, did_you_mean
 from moo_fs.plugins import NO_MEASURE, PluginSpec
+from moo_fs.prune_studies.network import check_subject, weights_of
 from moo_fs.study import RunSpec, Study, study_of
 from moo_fs.study_fields import MAX_SEEDS, Entries, Entry, NamedFile, Table, is_name, no_repeats, read_table, whole
 from moo_fs.study_file import MAX_BUDGET
 from moo_fs.whole_files import file_digest
 
-SUBJECT = "vgg16-cifar10"
-OPTIONS = ("width", "weights", "data")
 OBJECTIVES = ("parameters", "flops", "error")
 REFERENCE = "chance"
 MOST_IMAGES = 45_000
@@ -95,10 +94,13 @@ class Search(Study):
 
     @property
     def network(self) -> PluginSpec:
-        """The subject without paths: the data are the same for everyone, and weights go by their hash."""
+        """The subject without paths: the data are the same for everyone, and weights go by their hash.
+
+        Raises MooFsError if the weights are not there.
+        """
         options = {key: value for key, value in self.subject.options.items() if key != "data"}
         if options.get("weights"):
-            options["weights"] = file_digest(Path(options["weights"]))
+            options["weights"] = file_digest(weights_of(self.subject)[0])
         return PluginSpec(self.subject.name, options)
 
     def runs(self) -> list[RunSpec]:
@@ -118,14 +120,7 @@ def read_search(path: str | Path) -> Search:
     file: Any = read_table(path, "prune", SearchFile)
     table = file.prune.search.model_dump()
     study = study_of(path, file, table, called="prune.search")
-    if study.subject.name != SUBJECT:
-        raise MooFsError(
-            f"{path}: subject: wanted '{SUBJECT}', whose filters can be removed, got '{study.subject.name}'"
-        )
-    for option in study.subject.options:
-        if option not in OPTIONS:
-            near = did_you_mean(option, OPTIONS)
-            raise MooFsError(f"{path}: subject: option '{option}' says nothing of a whole network's pruning{near}")
+    check_subject(study.subject, path)
     if any(spec.name == NO_MEASURE for spec in study.measures):
         raise MooFsError(f"{path}: prune.search.measures: '{NO_MEASURE}' has no order of filters; drop it")
     values = {field.name: getattr(study, field.name) for field in dataclasses.fields(study)}

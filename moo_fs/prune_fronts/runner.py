@@ -22,6 +22,7 @@ from moo_fs.kept_frames import kept_frame
 from moo_fs.plugins import PluginSpec
 from moo_fs.prune_file import CMI
 from moo_fs.prune_fronts.declared import Search
+from moo_fs.prune_fronts.members import COUNTS, subject_hash
 from moo_fs.prune_fronts.problem import Damage, Problem, counted, space_of, uniform, values_of_levels
 from moo_fs.prune_studies.network import SHAPE, Subject, load_subject
 from moo_fs.prune_studies.orders import Orders, by_score
@@ -70,8 +71,8 @@ class Runner:
     def __init__(self, setting: Setting, subject: Subject) -> None:
         self.setting, self.study, self.subject = setting, setting.study, subject
         self.backend = f"torch-{torch.__version__.partition('+')[0]}-{setting.device}-float32"
-        counts = [self.study.images, self.study.damage_images, self.study.search_images, self.study.test_images]
-        self.context = {"backend": self.backend, "subject": digest(canonical([subject.hash, counts]).encode())[:12]}
+        counts = [getattr(self.study, name) for name in COUNTS]
+        self.context = {"backend": self.backend, "subject": subject_hash(subject, counts)}
         self.work = setting.folder / "work" / digest(canonical(self.context).encode())[:12]
         self._levels: dict[str, Levels] = {}
         self._caches: dict[str, dict[bytes, Floats]] = {}

@@ -7,23 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from moo_fs import archive
 from moo_fs.contracts import MooFsError
+from moo_fs.prune_studies.jobs import UNPRUNED
 from moo_fs.whole_files import file_digest
 
 KIND = "prune"
 VARIANT = ["measure", "formulation", "cutoff", "direction"]
-ROW = [*VARIANT, "fine_tuned", "seed", "compensate"]
+ROW = [*VARIANT, "fine_tuned", "training_seed", "seed", "compensate"]
 COLUMNS = {
     "summary.csv": [
         *ROW, "filters_kept", "parameters", "flops", "validation_accuracy", "test_accuracy", "seconds",
     ],
-    "layers.csv": [*ROW, "layer", "filters", "kept", "candidates", "which"],
+    "layers.csv": [*ROW, "layer", "filters", "kept", "candidates", "determined", "rise", "which"],
+    "right.parquet": [*ROW, "right"],
     "speed.csv": [*ROW, "network", "images", "seconds"],
     "twins.csv": [*ROW, "difference"],
     "shares.csv": ["measure", "seed", "compensate", "share", "filters_kept", "validation_accuracy"],
@@ -32,6 +37,7 @@ COLUMNS = {
         "images", "seed", "width", "layer", "step", "filter", "cmi", "saturation", "determined", "seconds",
     ],
 }  # fmt: skip
+EMPTY = {name: [""] for name in ("determined", "rise")}  # of rows whose filters no order of the method chose
 TEXTS = dict.fromkeys([*VARIANT, "candidates", "which"], str)
 
 
@@ -44,7 +50,9 @@ class Pruning:
         summary: a row a cut network: what made it, filters_kept, parameters, flops (of one image), validation_accuracy
             and test_accuracy (shares of all images), seconds (ordering, choosing, evaluating). `measure` "unpruned" is
             the network as it was.
-        layers: of each row a row a layer: filters, kept, the candidates of its cutoff, which filters are kept.
+        layers: of each row a row a layer: filters, kept, the candidates of its cutoff, which filters are kept; of the
+            published method also how many steps of its order are `determined`, and the curve's largest `rise` in nats.
+        right: which test images the whole network and those trained on have right, bits in hexadecimal digits.
         speed: of the first batch's rows, measured seconds for so many images, "cut" and "whole" alternately.
         twins: of these rows the largest difference of a logit to the masked network.
         shares: accuracy of each measure at uniform shares kept, on the images that choices look at.
@@ -55,6 +63,7 @@ class Pruning:
     study: dict[str, Any]
     summary: pd.DataFrame
     layers: pd.DataFrame
+    right: pd.DataFrame
     speed: pd.DataFrame
     twins: pd.DataFrame
     shares: pd.DataFrame
@@ -70,7 +79,14 @@ class Pruning:
     @property
     def unpruned(self) -> dict[str, Any]:
         """The row of the network as it was."""
-        return self.summary[self.summary["measure"] == "unpruned"].to_dict("records")[0]  # type: ignore[return-value]
+        whole = self.summary[(self.summary["measure"] == UNPRUNED) & ~self.summary["fine_tuned"]]
+        return whole.to_dict("records")[0]  # type: ignore[return-value]
+
+    def images(self, row: Mapping[Any, Any]) -> NDArray[np.bool_]:
+        """Which test images (image,) the network of a row of `summary` has right; of those in `right` alone."""
+        mine = self.right[(self.right[ROW] == [row[name] for name in ROW]).all(axis=1)]
+        bits = np.unpackbits(np.frombuffer(bytes.fromhex(mine["right"].iloc[0]), dtype=np.uint8))
+        return bits[: self.study["images"]["test"]].astype(bool)
 
     @property
     def filters(self) -> dict[str, int]:
@@ -91,6 +107,8 @@ def frames_of(
         mine = {name: row[name] for name in ROW}
         found["summary.csv"].append({name: row[name] for name in COLUMNS["summary.csv"]})
         found["layers.csv"] += [{**mine, **layer} for layer in row["layers"]]
+        if "right" in row:
+            found["right.parquet"].append({**mine, "right": row["right"]})
         if "timed" in row:
             timed = row["timed"]
             for network, seconds in (("cut", "seconds"), ("whole", "seconds_whole")):
@@ -119,7 +137,8 @@ def load(folder: Path) -> Pruning:
     for name in COLUMNS:
         path, key = folder / name, name.partition(".")[0]
         parquet = name.endswith(".parquet")
-        frames[key] = pd.read_parquet(path) if parquet else pd.read_csv(path, dtype=TEXTS, keep_default_na=False)
+        read = pd.read_parquet if parquet else partial(pd.read_csv, dtype=TEXTS, keep_default_na=False, na_values=EMPTY)
+        frames[key] = read(path)
     return Pruning(study, **frames, folder=folder)
 
 

@@ -8,10 +8,8 @@ from typing import Any
 
 import torch
 
-from moo_fs.archive import source_hash
-from moo_fs.prune_studies import archive
+from moo_fs.prune_studies import archive, trained
 from moo_fs.prune_studies.archive import Pruning
-from moo_fs.prune_studies.jobs import SAME
 from moo_fs.prune_studies.network import Subject
 from moo_fs.prune_studies.orders import Order, Orders
 from moo_fs.prune_studies.plan import Plan
@@ -21,21 +19,26 @@ LARGE = -1
 
 
 def collect(
-    plan: Plan, subject: Subject, folder: Path, *, on_row: Callable[[str], None] = lambda title: None
+    plan: Plan,
+    subject: Subject,
+    folder: Path,
+    *,
+    source: str,
+    on_row: Callable[[str], None] = lambda title: None,
 ) -> Pruning:
-    """Run what is not on the disk yet and write the archive; `on_row` hears what begins.
+    """Run what is not on the disk yet and write the archive; `on_row` hears what begins, `source` is the code's hash.
 
     Raises MooFsError if the subject has too few images for the plan.
     """
-    source = source_hash()  # of the code that runs, not of what it is edited to meanwhile
     subject.check_sizes(seeds=plan.seeds, images=plan.images, choose_images=plan.choose_images)
-    runner = Runner(plan, subject, folder, on_row)
+    runner = Runner(plan, subject, folder, on_row, source)
     rows, shares = [runner.unpruned()], []
     for seed in range(plan.seeds):
         rows += cut_on(runner, seed)
         shares += runner.curve(seed)
+    rows += [row for ladder in plan.ladders for row in runner.climbed(ladder)]
     orders, planted = orders_of(runner), planted_in(runner)
-    rows += [runner.tuned(row) for row in to_tune(runner)]
+    rows += trained.rows_of(runner)
     frames = archive.frames_of(rows, shares=_known(shares), planted=planted, orders=orders)
     return archive.write(folder, frames, about(plan, subject), source)
 
@@ -62,16 +65,6 @@ def cut_on(runner: Runner, seed: int) -> list[dict[str, Any]]:
     """Rows of everything that is cut on one batch and not trained on."""
     grid = runner.grid(seed)
     return grid + runner.rivals(seed, grid)
-
-
-def to_tune(runner: Runner) -> list[dict[str, Any]]:
-    """What is trained on: the best variants on the first batch, and the controls cut to the best one's counts."""
-    tuned, grid = runner.plan.fine_tune, runner.grid(0)
-    if tuned is None:
-        return []
-    rivals = runner.best_first(runner.rivals(0, grid))
-    controls = [row for row in rivals if row["cutoff"] == SAME and row["measure"] in tuned.controls]
-    return runner.best_first(grid)[: tuned.best] + controls
 
 
 def orders_of(runner: Runner) -> list[dict[str, Any]]:

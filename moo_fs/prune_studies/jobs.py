@@ -13,13 +13,17 @@ from moo_fs.whole_files import digest
 
 WORK, CURRENT = "work", "current"
 # The direction and the cutoff of rows whose counts are another row's.
-AT_ONCE, SAME = "one-shot", "counts of the chosen variant"
-COLUMNS = ("measure", "formulation", "cutoff", "direction", "seed", "compensate", "fine_tuned")
+AT_ONCE, SAME, BEST = "one-shot", "counts of the chosen variant", "counts of the best one trained on"
+UNPRUNED = "unpruned"
+COLUMNS = ("measure", "formulation", "cutoff", "direction", "seed", "compensate", "fine_tuned", "training_seed")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One row: a measure cut in one way on one batch of images; `variant` is None where filters go by scores."""
+    """One row: a measure cut in one way on one batch of images; `variant` is None where filters go by scores.
+
+    `seed` is the batch, `training_seed` that of training on.
+    """
 
     measure: str
     formulation: str
@@ -28,12 +32,23 @@ class Job:
     seed: int
     compensate: bool = False
     fine_tuned: bool = False
+    training_seed: int = 0
     variant: Variant | None = None
+
+    @property
+    def cut(self) -> bool:
+        """Whether anything is cut: one row is the network as it was."""
+        return self.measure != UNPRUNED
 
     @property
     def columns(self) -> dict[str, Any]:
         """What tells the row from all others."""
         return {name: getattr(self, name) for name in COLUMNS}
+
+
+def without_a_third(row: Mapping[str, Any], filters: int) -> bool:
+    """Whether more than a third of the `filters` is gone."""
+    return bool(3 * (filters - row["filters_kept"]) > filters)
 
 
 def best_first(rows: Sequence[dict[str, Any]], filters: int) -> list[dict[str, Any]]:
@@ -42,7 +57,7 @@ def best_first(rows: Sequence[dict[str, Any]], filters: int) -> list[dict[str, A
     First those without more than a third of the `filters`, by validation accuracy; then the others, by how few they
     keep. Test images have no say.
     """
-    enough = [row for row in rows if 3 * (filters - row["filters_kept"]) > filters]
+    enough = [row for row in rows if without_a_third(row, filters)]
     others = [row for row in rows if row not in enough]
     ordered = sorted(enough, key=lambda row: -row["validation_accuracy"])
     ordered += sorted(others, key=lambda row: row["filters_kept"])
@@ -66,4 +81,5 @@ def title_of(key: Mapping[str, Any]) -> str:
     """What a row is called while it is made."""
     words = [str(key[name]) for name in ("measure", "formulation", "cutoff", "direction") if key.get(name)]
     words += [f"{name} {key[name]}" for name in ("share", "seed") if name in key]
+    words += [f"{key['epochs']} epochs"] if key.get("fine_tuned") else []
     return ", ".join([*words, *[name.replace("_", " ") for name in ("compensate", "fine_tuned") if key.get(name)]])

@@ -1,4 +1,4 @@
-"""What a pruning study says of the published claims, in raw numbers: claims, pairs of variants, stability of orders.
+"""What a pruning study says in raw numbers: which rows count, pairs of variants, other orders, stability of orders.
 
 All of it describes: batches of images are few, so that ranges are given and no probability.
 """
@@ -15,12 +15,10 @@ from scipy import stats
 
 from moo_fs.contracts import Floats
 from moo_fs.prune_file import CMI
-from moo_fs.prune_studies.archive import ROW, VARIANT, Pruning
-from moo_fs.prune_studies.jobs import SAME
-from moo_fs.renyi import DETERMINED
+from moo_fs.prune_studies.archive import ROW, Pruning
+from moo_fs.prune_studies.jobs import SAME, UNPRUNED
+from moo_fs.prune_studies.plan import with_common_width
 
-# The published headline, in accuracy points, and our own reading of "close".
-HEADLINE, CLOSE = 0.32, 0.5
 # Twice what ten classes give by chance: below it accuracies tell no variants apart. Ours.
 CHANCE = 0.2
 POINTS = 100
@@ -29,7 +27,7 @@ POINTS = 100
 def as_chosen(found: Pruning, rows: pd.DataFrame) -> pd.DataFrame:
     """Of rows of any file of the archive those filled as in the choices (means or zeros), before training on."""
     ours: pd.Series = rows["compensate"] == found.study["specification"]["compensate"]
-    return rows.loc[ours & ~rows["fine_tuned"] & (rows["measure"] != "unpruned")]
+    return rows.loc[ours & ~rows["fine_tuned"] & (rows["measure"] != UNPRUNED)]
 
 
 def cuts(found: Pruning) -> pd.DataFrame:
@@ -48,8 +46,11 @@ def with_drops(found: Pruning) -> pd.DataFrame:
 
 
 def chosen(found: Pruning) -> pd.DataFrame:
-    """Of every batch the variant that is chosen on validation images; see `runner.best_first`."""
-    return _best(published(cuts(found)))
+    """Of every batch the variant of the grid that is chosen on validation images; see `runner.best_first`."""
+    rows = published(cuts(found))
+    grid = {tuple(one) for one in found.study["specification"]["variants"]}
+    keys = zip(rows["formulation"], rows["cutoff"], rows["direction"], strict=True)
+    return _best(rows[[key in grid for key in keys]])
 
 
 def published(rows: pd.DataFrame) -> pd.DataFrame:
@@ -58,8 +59,16 @@ def published(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_first_batch(found: Pruning, rows: pd.DataFrame) -> pd.DataFrame:
-    """The published method's cuts on the first batch, as chosen, among rows of any file of the archive."""
-    return published(as_chosen(found, rows[rows["seed"] == 0]))
+    """The published method's cuts on the first batch, as chosen, among rows of any file of the archive.
+
+    Those with the width of all formulations are left out: they are there to compare formulations.
+    """
+    return own_width(published(as_chosen(found, rows[rows["seed"] == 0])))
+
+
+def own_width(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose kernel widths are those of their own formulation."""
+    return rows[~rows["formulation"].str.endswith(with_common_width(""))]
 
 
 def filled(found: Pruning) -> str:
@@ -67,37 +76,26 @@ def filled(found: Pruning) -> str:
     return "means in the place of missing filters" if found.study["specification"]["compensate"] else "zeros"
 
 
-def claims(found: Pruning) -> pd.DataFrame:
-    """A row a claim and setting: `claim`, `setting`, `quantity`, `median`, `low`, `high`, `count`, `verdict`."""
-    best, rows = chosen(found), published(with_drops(found))
-    # Batches on which no variant was to lose a third say nothing of it.
-    best = best[best["third"]] if best["third"].any() else best
-    lines = [_headline(best, f"best variant on validation images, {filled(found)}")]
-    if found.study["specification"]["compensate"]:
-        zeros = rows[~rows["compensate"] & ~rows["fine_tuned"]].merge(best[[*VARIANT, "seed"]])
-        lines.append(_headline(zeros, "the same cuts with zeros in the place of means"))
-    tuned = rows[rows["fine_tuned"] & rows["third"]]
-    if len(tuned):
-        lines.append(_headline(tuned, "trained on, those of the first batch's best variants without a third"))
-    return pd.DataFrame([*lines, _falling(found), *_pairs(found)])
-
-
 def pairs(rows: pd.DataFrame, layers: pd.DataFrame, column: str, first: str, second: str) -> pd.DataFrame:
     """Variants that differ in `column` alone, `first` less `second`: points of test accuracy and filters kept.
 
-    `rows` and `layers` as of the archive. `telling`: the two do not cut the same filters, and one is above chance.
+    `rows` and `layers` as of the archive. `telling`: the two do not cut the same filters, and one is above chance on
+    the validation images. `settled`: both orders are determined as far as filters are kept.
     """
+    settled = (layers["determined"] >= layers["kept"]).groupby([layers[name] for name in ROW], sort=False).all()
     which = layers.groupby(ROW, sort=False)["which"].agg("|".join).rename("which").reset_index()
+    which = which.merge(settled.rename("settled").reset_index(), on=ROW)
     rows, keys = published(rows).merge(which, on=ROW), [name for name in ROW if name not in (column, "measure")]
     one, other = (rows[rows[column] == value].set_index(keys) for value in (first, second))
     both = one.index.intersection(other.index, sort=False)
     one, other = one.loc[both], other.loc[both]
-    best = np.maximum(one["test_accuracy"], other["test_accuracy"])
+    best = np.maximum(one["validation_accuracy"], other["validation_accuracy"])
     return pd.DataFrame(
         {
             "points": POINTS * (one["test_accuracy"] - other["test_accuracy"]),
             "filters": one["filters_kept"] - other["filters_kept"],
             "telling": (one["which"] != other["which"]) & (best > CHANCE),
+            "settled": one["settled"] & other["settled"],
         }
     ).reset_index()
 
@@ -146,8 +144,8 @@ def _rival(measure: str, cutoff: str, theirs: pd.Series, ours: pd.Series) -> dic
     return {
         "measure": measure,
         "cutoff": cutoff,
-        **{f"accuracy_{name}": value for name, value in _range(theirs).items()},
-        **{f"below_{name}": value for name, value in _range(below).items()},
+        **{f"accuracy_{name}": value for name, value in spread(theirs).items()},
+        **{f"below_{name}": value for name, value in spread(below).items()},
     }
 
 
@@ -160,70 +158,14 @@ def _best(rows: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates("seed").drop(columns="rank")
 
 
-def _headline(rows: pd.DataFrame, setting: str) -> dict[str, Any]:
-    held = rows["third"] & (rows["drop"] <= HEADLINE + DETERMINED)
-    return {
-        "claim": "B1: more than a third of the filters for at most 0.32 points",
-        "setting": setting,
-        "quantity": "points of test accuracy lost",
-        **_range(rows["drop"]),
-        "verdict": _verdict(int(held.sum()), len(rows)),
-        "removed": float(rows["removed"].min()),
-    }
-
-
-def _falling(found: Pruning) -> dict[str, Any]:
-    rises = [max(0.0, float(np.diff(curve).max())) for curve in _curves(found)]
-    return {
-        "claim": "B2: conditional mutual information does not rise along the order",
-        "setting": "every layer and batch, the layer's own order",
-        "quantity": "largest rise, nats",
-        **_range(pd.Series(rises)),
-        "verdict": _verdict(sum(rise <= DETERMINED for rise in rises), len(rises)),
-    }
-
-
-def _pairs(found: Pruning) -> list[dict[str, Any]]:
-    """Claim B3 where both sides keep the same number of filters: at a fixed share, as chosen and trained on."""
-    asked = [
-        ("B3: compact is close to full (within 0.5 points)", "formulation", "compact", "full"),
-        ("B3: bi-directional is at least as good as forward", "direction", "bi-directional", "forward"),
-    ]
-    tuned = found.summary[found.summary["fine_tuned"]]
-    rows = []
-    for (claim, column, first, second), (setting, part) in itertools.product(
-        asked, [("fixed share, not trained on", cuts(found)), ("fixed share, trained on", tuned)]
-    ):
-        both = pairs(part, found.layers, column, first, second)
-        equal = both[both["telling"] & both["cutoff"].str.startswith("share")]
-        points = equal["points"]
-        held = points.abs() <= CLOSE if column == "formulation" else points >= 0
-        said = {"claim": claim, "setting": setting, "quantity": f"points of test accuracy, {first} less {second}"}
-        rows.append({**said, **_range(points), "verdict": _verdict(int(held.sum()), len(held))})
-    return rows
-
-
-def _range(values: pd.Series) -> dict[str, Any]:
+def spread(values: pd.Series) -> dict[str, Any]:
+    """`median`, `low`, `high` and `count` of values."""
     return {
         "median": float(values.median()),
         "low": float(values.min()),
         "high": float(values.max()),
         "count": len(values),
     }
-
-
-def _verdict(held: int, cases: int) -> str:
-    if not cases:
-        return "not decided"
-    if held in (0, cases):
-        return "holds" if held else "does not hold"
-    return f"holds in {held} of {cases}"
-
-
-def _curves(found: Pruning) -> list[Floats]:
-    said = found.study["specification"]
-    mine = found.orders[(found.orders["width"] == said["width"]) & (found.orders["seed"] >= 0)]
-    return [np.asarray(part.sort_values("step")["cmi"]) for _, part in mine.groupby(["seed", "layer"], sort=False)]
 
 
 def _stable(found: Pruning, layer: str, filters: int) -> dict[str, Any]:

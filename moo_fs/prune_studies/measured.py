@@ -18,7 +18,7 @@ from moo_fs.pruning.removal import flops, masked, parameters, removed
 from moo_fs.pruning.stages import Layer
 
 # Times are the median of so many alternations with the whole network, each over so many images.
-ALTERNATIONS = 5
+ALTERNATIONS = 15
 TIMED_IMAGES = 200
 
 
@@ -37,14 +37,24 @@ def _fills(past: Past, means: Mapping[str, Floats]) -> dict[Layer, Any]:
     return {f"{layer}.conv": means[layer] for layer, _ in past}
 
 
-def measured(subject: Subject, network: nn.Module) -> dict[str, Any]:
-    """Columns of a row: parameters, flops and accuracies (shares of all validation and all test images)."""
+def measured(subject: Subject, network: nn.Module, *, images: bool = False) -> dict[str, Any]:
+    """Columns of a row: parameters, flops and accuracies (shares of all validation and all test images).
+
+    If `images`, also which test images are right, `right`: bits in hexadecimal digits.
+    """
+    tested = right(network, subject.test, subject.device)
     return {
         "parameters": parameters(network),
         "flops": flops(network, SHAPE),
-        "validation_accuracy": float(right(network, subject.validation, subject.device).mean()),
-        "test_accuracy": float(right(network, subject.test, subject.device).mean()),
+        "validation_accuracy": validated(subject, network),
+        "test_accuracy": float(tested.mean()),
+        **({"right": np.packbits(tested).tobytes().hex()} if images else {}),
     }
+
+
+def validated(subject: Subject, network: nn.Module) -> float:
+    """The share of all validation images that are right."""
+    return float(right(network, subject.validation, subject.device).mean())
 
 
 def timed(subject: Subject, network: nn.Module) -> dict[str, Any]:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from moo_fs.contracts import Floats, MooFsError
+from moo_fs.contracts import Floats, MooFsError, did_you_mean
 from moo_fs.plugins import PluginSpec
 from moo_fs.pruning.evaluation import Candidates
 from moo_fs.seeds import stream
@@ -22,8 +21,10 @@ from moo_fs.subjects.vgg16_cifar10 import SHIPPED, SHIPPED_WIDTH
 from moo_fs.subjects.vgg_training import unit
 from moo_fs.whole_files import digest
 
+SUBJECT = "vgg16-cifar10"
+OPTIONS = ("width", "weights", "data")
 SHAPE = (3, cifar10.SIDE, cifar10.SIDE)
-AT_ONCE = 100
+IMAGES_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -113,26 +114,46 @@ class Subject:
         return unit(torch.from_numpy(pictures.images).to(self.device))
 
 
+def check_subject(spec: PluginSpec, path: Path) -> None:
+    """Raise MooFsError unless a study in the file `path` names the network that can be pruned, as a whole."""
+    if spec.name != SUBJECT:
+        raise MooFsError(f"{path}: subject: wanted '{SUBJECT}', whose filters can be removed, got '{spec.name}'")
+    for option in spec.options:
+        if option not in OPTIONS:
+            near = did_you_mean(option, OPTIONS)
+            raise MooFsError(f"{path}: subject: option '{option}' says nothing of a whole network's pruning{near}")
+
+
+def weights_of(spec: PluginSpec) -> tuple[Path, float]:
+    """The file of weights that a subject names, relative to the current folder, and the width of its network.
+
+    Raises MooFsError, which says how to train them, if they are not there.
+    """
+    width, weights = float(spec.options.get("width", SHIPPED_WIDTH)), str(spec.options.get("weights", ""))
+    if not weights and width == SHIPPED_WIDTH:
+        return SHIPPED, width
+    if weights and Path(weights).is_file():
+        return Path(weights), width
+    missing = f"weights: {weights}: no such file" if weights else f"only width {SHIPPED_WIDTH} ships"
+    raise MooFsError(
+        f"subject '{spec.name}': {missing}; train width {width:g} with `moo-fs train {spec.name} --width {width:g} "
+        "--data FOLDER` and name the file that it writes with the option weights"
+    )
+
+
 def load_subject(spec: PluginSpec, device: str) -> Subject:
     """The network and images that a study names. Raises MooFsError if they are missing or not what they should be."""
-    options: dict[str, Any] = dict(spec.options)
-    folder = data_folder.find(spec.name, named=options.get("data", ""), inside="cifar10", holds="CIFAR-10")
-    width, weights = float(options.get("width", SHIPPED_WIDTH)), options.get("weights", "")
-    if not weights and width != SHIPPED_WIDTH:
-        raise MooFsError(
-            f"subject '{spec.name}': only width {SHIPPED_WIDTH} ships; train width {width:g} with `moo-fs train "
-            f"{spec.name}` and name its file with the option weights"
-        )
-    network = vgg16.load(Path(weights) if weights else SHIPPED, width=width)
-    return Subject(network, folder, width=width, device=device)
+    folder = data_folder.find(spec.name, named=spec.options.get("data", ""), inside="cifar10", holds="CIFAR-10")
+    weights, width = weights_of(spec)
+    return Subject(vgg16.load(weights, width=width), folder, width=width, device=device)
 
 
 def right(network: nn.Module, pictures: cifar10.Pictures, device: str) -> NDArray[np.bool_]:
     """Which pictures have the largest logit at their class, (image,)."""
     found = []
     with torch.inference_mode():
-        for start in range(0, len(pictures.labels), AT_ONCE):
-            images = unit(torch.from_numpy(pictures.images[start : start + AT_ONCE]).to(device))
+        for start in range(0, len(pictures.labels), IMAGES_AT_ONCE):
+            images = unit(torch.from_numpy(pictures.images[start : start + IMAGES_AT_ONCE]).to(device))
             found.append(network(images).argmax(1).cpu().numpy())
     return np.asarray(np.concatenate(found) == pictures.labels)
 

@@ -70,18 +70,26 @@ class Orders:
         self.subject, self.plan, self.batch, self.seed, self.folder = subject, plan, batch, seed, folder
         self._about = [subject.hash, len(batch.labels), seed]
 
-    def cmi(self, layer: str, formulation: str, past: Past = (), *, width: str | None = None) -> Order:
-        """A layer's filters by conditional mutual information with the labels, given the past that counts."""
+    def cmi(
+        self, layer: str, formulation: str, past: Past = (), *, width: str | None = None, common: bool = False
+    ) -> Order:
+        """A layer's filters by conditional mutual information with the labels, given the past that counts.
+
+        `common`: with the kernel widths of all formulations, see `largest`.
+        """
         rule, past = width or self.plan.width, counted(formulation, past)
-        key = ["cmi", layer, formulation, rule, self.plan.alpha, self.plan.method, _plain(past)]
-        found = self._kept(key, lambda: self._ranked(self.batch.maps[layer], formulation, past, rule))
+        key = ["cmi", layer, formulation, rule, self.plan.alpha, self.plan.method, _plain(past), *_named(common)]
+        largest = self.largest(formulation, common=common)
+        found = self._kept(key, lambda: self._ranked(self.batch.maps[layer], formulation, past, rule, largest))
         return Order(
             np.array(found["order"]), np.array(found["cmi"]), found["determined"], np.array(found["saturation"]),
             found["seconds"],
         )  # fmt: skip
 
-    def permutation(self, layer: str, formulation: str, past: Past, order: Indices, **options: Any) -> int:
-        """The kept count of the permutation test on an order."""
+    def permutation(
+        self, layer: str, formulation: str, past: Past, order: Indices, *, common: bool = False, **options: Any
+    ) -> int:
+        """The kept count of the permutation test on an order; `common` as of `cmi`."""
         past = counted(formulation, past)
         key = [
             "permutation",
@@ -92,8 +100,9 @@ class Orders:
             _plain(past),
             order.tolist(),
             options,
+            *_named(common),
         ]
-        largest = self.largest(formulation)
+        largest = self.largest(formulation, common=common)
         return int(
             self._kept(
                 key,
@@ -104,7 +113,7 @@ class Orders:
                         order,
                         alpha=self.plan.alpha,
                         width=self.plan.width,
-                        conditioned_on=self._given(formulation, past, self.plan.width),
+                        conditioned_on=self._given(formulation, past, self.plan.width, largest),
                         largest_product=largest,
                         rng=stream(self.seed, "prune", "permutation", layer),
                         **options,
@@ -129,18 +138,19 @@ class Orders:
         """Where three filters added to a layer land, 0 = first: a constant, pure noise, a copy of the first taken."""
         return {str(name): int(at) for name, at in self._kept(["planted", layer], lambda: self._planted(layer)).items()}
 
-    def largest(self, formulation: str) -> int:
+    def largest(self, formulation: str, *, common: bool = False) -> int:
         """Maps in the largest product of a run, which the median rule's widths grow with: an upper bound, ours.
 
-        "per-layer" the filters of the widest layer, "compact" of the widest two neighbours, "full" of all layers.
+        "per-layer" the filters of the widest layer, "compact" of the widest two neighbours, "full" of all layers; in
+        `common` that of "full", so that formulations differ in what they condition on alone.
         """
         filters = list(self.subject.filters.values())
-        if formulation == "full":
+        if formulation == "full" or common:
             return sum(filters)
         pairs = [first + second for first, second in itertools.pairwise(filters)]
         return max(pairs) if formulation == "compact" else max(filters)
 
-    def _ranked(self, maps: torch.Tensor, formulation: str, past: Past, rule: str) -> dict[str, Any]:
+    def _ranked(self, maps: torch.Tensor, formulation: str, past: Past, rule: str, largest: int) -> dict[str, Any]:
         with warnings.catch_warnings():
             # The table of orders says how much of each is determined.
             warnings.simplefilter("ignore", renyi.UndeterminedOrderWarning)
@@ -149,9 +159,9 @@ class Orders:
                 self.batch.labels,
                 alpha=self.plan.alpha,
                 width=rule,
-                conditioned_on=self._given(formulation, past, rule),
+                conditioned_on=self._given(formulation, past, rule, largest),
                 method=self.plan.method,
-                largest_product=self.largest(formulation),
+                largest_product=largest,
             )
         return {
             "order": found.order.tolist(),
@@ -160,9 +170,9 @@ class Orders:
             "saturation": found.saturation.tolist(),
         }
 
-    def _given(self, formulation: str, past: Past, rule: str) -> Floats | None:
+    def _given(self, formulation: str, past: Past, rule: str, largest: int) -> Floats | None:
         maps = [self.batch.maps[layer][:, torch.from_numpy(kept)] for layer, kept in past]
-        return renyi.conditioning(maps, formulation=formulation, width=rule, largest_product=self.largest(formulation))
+        return renyi.conditioning(maps, formulation=formulation, width=rule, largest_product=largest)
 
     def _scored(self, spec: PluginSpec, layer: str) -> Floats:
         edge, head = cut(self.subject.network, layer)
@@ -193,7 +203,8 @@ class Orders:
         noise = torch.from_numpy(rng.standard_normal((len(maps), 1, *maps.shape[2:]))).to(maps).relu()
         first = int(self.cmi(layer, "per-layer").order[0])
         more = [torch.ones_like(noise), noise * maps.std(), maps[:, first : first + 1]]
-        order = self._ranked(torch.cat([maps, *more], dim=1), "per-layer", (), self.plan.width)["order"]
+        largest = self.largest("per-layer")
+        order = self._ranked(torch.cat([maps, *more], dim=1), "per-layer", (), self.plan.width, largest)["order"]
         places = {name: order.index(filters + at) for at, name in enumerate(("constant", "noise"))}
         # Copy and original are the same to any order: where the later of the two lands.
         return {**places, "copy": max(order.index(first), order.index(filters + 2))}
@@ -221,6 +232,10 @@ def counted(formulation: str, past: Past) -> Past:
 def by_score(scores: Floats) -> Indices:
     """Filters, highest score first, of equal ones the lower number."""
     return np.argsort(-scores, kind="stable")
+
+
+def _named(common: bool) -> list[str]:
+    return ["common width"] if common else []
 
 
 def _plain(past: Past) -> list[Any]:

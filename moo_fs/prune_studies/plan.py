@@ -2,7 +2,9 @@
 
 A *variant* is a formulation, a cutoff and a direction; "one-shot" goes with "per-layer" alone. All of them are run on
 the first batch of images, those of `repeated` on every batch; a batch is drawn from the training images, batches share
-no image.
+no image. Kernel widths grow with the maps of a formulation's largest product, so that formulations differ in width too:
+variants of `common_width` are run with one width for all. A *ladder* is a variant whose tolerance is raised, step by
+step on the first batch, until more than a third of the filters is gone.
 """
 
 from __future__ import annotations
@@ -49,21 +51,42 @@ class Cutoff:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to prune by conditional mutual information."""
+    """One way to prune by conditional mutual information; `common`: with the widths of all formulations alike."""
 
     formulation: str
     cutoff: Cutoff
     direction: str
+    common: bool = False
+
+    @property
+    def label(self) -> str:
+        """The formulation, and whether its widths are those of all.
+
+        >>> Variant("full", Cutoff("scree"), "forward", common=True).label
+        'full, common width'
+        """
+        return with_common_width(self.formulation) if self.common else self.formulation
+
+
+def with_common_width(formulation: str) -> str:
+    """The label of a formulation whose widths are those of all."""
+    return f"{formulation}, common width"
 
 
 @dataclass(frozen=True)
 class FineTune:
-    """So many epochs of training at a rate, for the `best` variants and for `controls`, measures by label."""
+    """So many epochs of training at a rate, for the `best` variants and for `controls`, measures by label.
+
+    `screen` epochs of every network without a third of its filters say which are the best; with 0 the accuracy before
+    training does. The best one after training is trained with `seeds` seeds.
+    """
 
     best: int
     epochs: int
     rate: float
     controls: tuple[str, ...]
+    screen: int
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +100,8 @@ class Plan:
     measures: tuple[PluginSpec, ...]
     variants: tuple[Variant, ...]
     repeated: tuple[Variant, ...]
+    common_width: tuple[Variant, ...]
+    ladders: tuple[tuple[Variant, ...], ...]
     shares: tuple[float, ...]
     seeds: int
     images: int
@@ -89,8 +114,8 @@ class Plan:
     fine_tune: FineTune | None
 
     def variants_of(self, seed: int) -> tuple[Variant, ...]:
-        """The variants that are run on batch `seed`."""
-        return self.variants if seed == 0 else self.repeated
+        """The variants that are run on batch `seed`, their tolerances not raised."""
+        return (self.variants if seed == 0 else self.repeated) + self.common_width
 
     @property
     def specification(self) -> dict[str, Any]:
@@ -107,6 +132,8 @@ class Plan:
             "measures": [CMI, *[spec.label for spec in self.measures]],
             "variants": [_said(variant) for variant in self.variants],
             "repeated": [_said(variant) for variant in self.repeated],
+            "common_width": [_said(variant) for variant in self.common_width],
+            "ladders": [[_said(variant) for variant in ladder] for ladder in self.ladders],
             "shares": list(self.shares),
             "fine_tune": None if tuned is None else {**vars(tuned), "controls": list(tuned.controls)},
         }
@@ -138,10 +165,8 @@ def read_plan(path: str | Path) -> Plan:
     _check_measures(path, measures)
     rivals = tuple(spec for spec in measures if spec.name != CMI)
     variants = _variants(table.formulations, table.cutoffs, table.directions)
-    repeated, again = variants, table.repeated
-    if again is not None:
-        directions = again.directions or table.directions
-        repeated = _variants(again.formulations or table.formulations, again.cutoffs, directions)
+    repeated = variants if table.repeated is None else _part(table.repeated, table)
+    common = _part(table.common_width, table, common=True) if table.common_width else ()
     if not variants:
         raise MooFsError(f'{path}: prune.formulations: wanted "per-layer" among them, the one that "one-shot" has')
     strange = [variant for variant in repeated if variant not in variants]
@@ -155,16 +180,41 @@ def read_plan(path: str | Path) -> Plan:
         measures=rivals,
         variants=variants,
         repeated=repeated,
+        common_width=common,
+        ladders=_ladders(table, path),
         shares=tuple(table.shares),
         fine_tune=_fine_tune(table.fine_tune, rivals, path),
         **{name: getattr(table, name) for name in SETTINGS},
     )
 
 
-def _variants(formulations: list[str], cutoffs: list[Any], directions: list[str]) -> tuple[Variant, ...]:
+def _part(part: Any, table: Any, *, common: bool = False) -> tuple[Variant, ...]:
+    """Variants of a part of the grid: what it does not say is as in the grid."""
+    formulations, directions = part.formulations or table.formulations, part.directions or table.directions
+    return _variants(formulations, part.cutoffs, directions, common=common)
+
+
+def _ladders(table: Any, path: Path) -> tuple[tuple[Variant, ...], ...]:
+    """For each variant of `raised` the same with every tolerance, ascending."""
+    if table.raised is None:
+        return ()
+    if any(entry["name"] == "share" for entry in table.raised.cutoffs):
+        raise MooFsError(f"{path}: prune.raised.cutoffs: a share has no tolerance to raise; drop it")
+    return tuple(
+        tuple(
+            replace(variant, cutoff=Cutoff(variant.cutoff.name, {**variant.cutoff.options, "tolerance": tolerance}))
+            for tolerance in sorted(table.raised.tolerances)
+        )
+        for variant in _part(table.raised, table)
+    )
+
+
+def _variants(
+    formulations: list[str], cutoffs: list[Any], directions: list[str], *, common: bool = False
+) -> tuple[Variant, ...]:
     rules = [Cutoff(entry["name"], {key: entry[key] for key in entry if key != "name"}) for entry in cutoffs]
     return tuple(
-        Variant(formulation, cutoff, direction)
+        Variant(formulation, cutoff, direction, common)
         for formulation in formulations
         for cutoff in rules
         for direction in directions
@@ -174,7 +224,7 @@ def _variants(formulations: list[str], cutoffs: list[Any], directions: list[str]
 
 
 def _said(variant: Variant) -> list[str]:
-    return [variant.formulation, variant.cutoff.label, variant.direction]
+    return [variant.label, variant.cutoff.label, variant.direction]
 
 
 def _subject(entry: Mapping[str, Any], path: Path) -> PluginSpec:
@@ -205,4 +255,4 @@ def _fine_tune(table: Any, rivals: tuple[PluginSpec, ...], path: Path) -> FineTu
     for label in table.controls:
         if label not in labels:
             raise MooFsError(f"{path}: prune.fine_tune.controls: no rival '{label}'{did_you_mean(label, labels)}")
-    return FineTune(table.best, table.epochs, table.rate, tuple(table.controls))
+    return FineTune(table.best, table.epochs, table.rate, tuple(table.controls), table.screen, table.seeds)

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from moo_fs.prune_studies.network import Subject
-from moo_fs.prune_studies.plan import FineTune
 from moo_fs.subjects import training
 from moo_fs.subjects.vgg_training import Batches, Cosine
 
@@ -17,15 +16,15 @@ BATCH = 128
 
 
 def fine_tuned(
-    subject: Subject, network: nn.Module, tuned: FineTune, *, seed: int, checkpoint: Path, every: int = 100
+    subject: Subject, network: nn.Module, *, epochs: int, rate: float, seed: int, checkpoint: Path, every: int = 100
 ) -> nn.Module:
     """Train a cut network in place on the training images; killed and started again it goes on from `checkpoint`.
 
     Nesterov momentum, a cosine to zero, random crops and flips as in `vgg_training`; the last weights are taken, no
-    image chooses among them.
+    image chooses among them. `seed` draws the order of the images, their crops and flips.
     """
     batches = Batches(subject.training, size=BATCH, seed=seed, device=subject.device)
-    recipe = Cosine(steps=tuned.epochs * batches.epochs.steps, rate=tuned.rate)
+    recipe = Cosine(steps=epochs * batches.epochs.steps, rate=rate)
 
     def loss_of_step(step: int) -> Tensor:
         images, labels = batches.batch(step)

@@ -10,16 +10,27 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from moo_fs.archive import source_hash
 from moo_fs.contracts import MooFsError
 from moo_fs.plugins import PluginSpec
 from moo_fs.prune_file import CMI
 from moo_fs.prune_studies import measured
 from moo_fs.prune_studies.filled import Judge, MeanFilled
-from moo_fs.prune_studies.jobs import AT_ONCE, CURRENT, SAME, WORK, Job, address, best_first, columns_of, title_of
+from moo_fs.prune_studies.jobs import (
+    AT_ONCE,
+    CURRENT,
+    SAME,
+    UNPRUNED,
+    WORK,
+    Job,
+    address,
+    best_first,
+    columns_of,
+    title_of,
+    without_a_third,
+)
 from moo_fs.prune_studies.network import Batch, Subject
 from moo_fs.prune_studies.orders import Orders, Past, by_score
-from moo_fs.prune_studies.plan import Plan
+from moo_fs.prune_studies.plan import FineTune, Plan, Variant
 from moo_fs.prune_studies.retraining import fine_tuned
 from moo_fs.prune_studies.variants import walk
 from moo_fs.pruning.cutoffs import fixed_share
@@ -33,11 +44,12 @@ SETTINGS = ("images", "choose_images", "tolerance", "alpha", "method", "width")
 class Runner:
     """Runs the jobs of a plan on a subject; what is done lies in `folder`/work."""
 
-    def __init__(self, plan: Plan, subject: Subject, folder: Path, on_row: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, subject: Subject, folder: Path, on_row: Callable[[str], None], source: str) -> None:
+        """`source` is the hash of the code that runs, which may be edited meanwhile."""
         self.plan, self.subject, self.folder, self.on_row = plan, subject, folder / WORK, on_row
         # Rows of other code, another network, other images or other settings are not this study's.
         settings = {name: getattr(plan, name) for name in SETTINGS}
-        context = [settings, subject.hash, source_hash(), subject.device]
+        context = [settings, subject.hash, source, subject.device]
         self._rows = self.folder / f"rows-{digest(canonical(context).encode())[:12]}"
         write_whole(self.folder / CURRENT, self._rows.name.encode())
         self._batch: tuple[int, Batch] | None = None
@@ -68,23 +80,20 @@ class Runner:
 
     def unpruned(self) -> dict[str, Any]:
         """The row of the network as it was trained."""
-        job = Job("unpruned", "", "", "", 0)
+        job = Job(UNPRUNED, "", "", "", 0)
         return self._kept(job.columns, lambda: self._row(job, [], {}, self._as_trained))
 
     def jobs(self, seed: int) -> list[Job]:
         """Variants of the published method on one batch."""
-        return [
-            Job(
-                CMI,
-                variant.formulation,
-                variant.cutoff.label,
-                variant.direction,
-                seed,
-                compensate=self.plan.compensate,
-                variant=variant,
-            )
-            for variant in self.plan.variants_of(seed)
-        ]
+        return [self._job(variant, seed) for variant in self.plan.variants_of(seed)]
+
+    def _job(self, variant: Variant, seed: int) -> Job:
+        said = variant.label, variant.cutoff.label, variant.direction
+        return Job(CMI, *said, seed, compensate=self.plan.compensate, variant=variant)
+
+    @property
+    def _filters(self) -> int:
+        return sum(self.subject.filters.values())
 
     def grid(self, seed: int) -> list[dict[str, Any]]:
         """Rows of the variants on one batch; if they are compensated, also with zeros: the chosen and the repeated."""
@@ -94,12 +103,22 @@ class Runner:
         best = self.chosen(rows)
         return rows + self._with_zeros(repeated if best in repeated else [best, *repeated])
 
+    def climbed(self, ladder: Sequence[Variant]) -> list[dict[str, Any]]:
+        """Rows of a variant on the first batch, its tolerance raised until more than a third of the filters is gone."""
+        rows: list[dict[str, Any]] = []
+        for variant in ladder:
+            job = self._job(variant, 0)
+            rows.append(self._kept(job.columns, partial(self._variant_row, job)))
+            if without_a_third(rows[-1], self._filters):
+                break
+        return rows
+
     def _with_zeros(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return [self.zeroed(row) for row in rows] if self.plan.compensate else []
 
     def rivals(self, seed: int, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Rows of every measure cut to the counts of the chosen variant, and to a fixed share where that differs."""
-        like, found = self.chosen(rows), []
+        like, found = self.chosen(rows), list[dict[str, Any]]()
         counts = {SAME: {one["layer"]: one["kept"] for one in like["layers"]}}
         for cutoff in dict.fromkeys(variant.cutoff for variant in self.plan.variants_of(seed)):
             if cutoff.name == "share":
@@ -108,17 +127,20 @@ class Runner:
                 if fixed != counts[SAME]:
                     counts[cutoff.label] = fixed
         for spec in self.plan.measures:
-            for label, each in counts.items():
-                job = Job(spec.label, "", label, AT_ONCE, seed, compensate=self.plan.compensate)
-                # The counts are part of what the row depends on.
-                key = {**job.columns, "counts": list(each.values()), "plugin": spec.specification}
-                found.append(self._kept(key, partial(self._rival_row, job, spec, each)))
+            found += [self.rival(spec, label, each, seed) for label, each in counts.items()]
         return found
+
+    def rival(self, spec: PluginSpec, label: str, counts: dict[str, int], seed: int) -> dict[str, Any]:
+        """The row of a measure cut to so many filters of each layer; `label` says whose counts these are."""
+        job = Job(spec.label, "", label, AT_ONCE, seed, compensate=self.plan.compensate)
+        # The counts are part of what the row depends on.
+        key = {**job.columns, "counts": list(counts.values()), "plugin": spec.specification}
+        return self._kept(key, partial(self._rival_row, job, spec, counts))
 
     def best_first(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows that choices were made with, best first; see `best_first`."""
         ours = [row for row in rows if row["compensate"] == self.plan.compensate and not row["fine_tuned"]]
-        return best_first(ours, sum(self.subject.filters.values()))
+        return best_first(ours, self._filters)
 
     def chosen(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """The row with the best validation accuracy of those without a third of the filters; see `best_first`."""
@@ -134,26 +156,41 @@ class Runner:
                 rows.append(self._kept(key, partial(self._point, orders, spec, share, compensate)) | columns)
         return rows
 
-    def tuned(self, row: dict[str, Any]) -> dict[str, Any]:
+    def trained(self, row: dict[str, Any], *, training_seed: int = 0) -> dict[str, Any]:
         """The row of a cut network after training on."""
-        job = Job(**{**columns_of(row), "fine_tuned": True})
-        past, tune = measured.past_of(row["layers"]), self.plan.fine_tune
-        if tune is None:
-            raise MooFsError("prune.fine_tune: is missing; nothing says how to train")
-        key = {
-            **job.columns,
-            "which": [one["which"] for one in row["layers"]],
-            "epochs": tune.epochs,
-            "rate": tune.rate,
-        }
-        name = address(key)
-
-        def network() -> Any:
-            cut = measured.smaller(self.subject, past, self.orders(job.seed).batch, compensate=job.compensate)
-            checkpoint = self._rows / "checkpoints" / f"{name}.safetensors"
-            return fine_tuned(self.subject, cut, tune, seed=job.seed, checkpoint=checkpoint)
-
+        job = Job(**{**columns_of(row), "fine_tuned": True, "training_seed": training_seed})
+        past, tune = measured.past_of(row["layers"]), self.tune
+        key = self._training_key(job, row, tune.epochs)
+        network = partial(self._trained_network, job, past, key)
         return self._kept(key, lambda: self._row(job, past, {}, network))
+
+    def screened(self, row: dict[str, Any]) -> float:
+        """Validation accuracy of a cut network after the few epochs that say whether it is among the best."""
+        job = Job(**{**columns_of(row), "fine_tuned": True})
+        key = {**self._training_key(job, row, self.tune.screen), "screened": True}
+
+        def made() -> dict[str, Any]:
+            network = self._trained_network(job, measured.past_of(row["layers"]), key)
+            return {"validation_accuracy": measured.validated(self.subject, network)}
+
+        return float(self._kept(key, made)["validation_accuracy"])
+
+    @property
+    def tune(self) -> FineTune:
+        """How networks are trained on."""
+        if self.plan.fine_tune is None:
+            raise MooFsError("prune.fine_tune: is missing; nothing says how to train")
+        return self.plan.fine_tune
+
+    def _training_key(self, job: Job, row: dict[str, Any], epochs: int) -> dict[str, Any]:
+        which = [one["which"] for one in row["layers"]]
+        return {**job.columns, "which": which, "epochs": epochs, "rate": self.tune.rate}
+
+    def _trained_network(self, job: Job, past: Past, key: dict[str, Any]) -> Any:
+        cut = measured.smaller(self.subject, past, self.orders(job.seed).batch, compensate=job.compensate)
+        checkpoint = self._rows / "checkpoints" / f"{address(key)}.safetensors"
+        told = {"epochs": key["epochs"], "rate": key["rate"], "seed": job.training_seed}
+        return fine_tuned(self.subject, cut, checkpoint=checkpoint, **told)
 
     def zeroed(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row of the same cut with zeros in the place of means."""
@@ -173,7 +210,10 @@ class Runner:
         past = [(cut.layer, cut.kept) for cut in cuts]
         proposed = {cut.layer: cut.candidates for cut in cuts}
         row = self._cut_row(job, past, proposed, start)
-        return {**row, "cut_order": [cut.layer for cut in cuts]}
+        # Both say how far the order can be trusted: steps that are determined, and the largest rise of its curve.
+        told = {cut.layer: {"determined": cut.order.determined, "rise": cut.rise} for cut in cuts}
+        layers = [{**one, **told[one["layer"]]} for one in row["layers"]]
+        return {**row, "layers": layers, "cut_order": [cut.layer for cut in cuts]}
 
     def _rival_row(self, job: Job, spec: PluginSpec, counts: dict[str, int]) -> dict[str, Any]:
         start, orders = time.perf_counter(), self.orders(job.seed)
@@ -203,8 +243,8 @@ class Runner:
             "seconds": time.perf_counter() - start,
             "layers": layers,
         }
-        if job.seed == 0:
-            row["timed"] = measured.timed(self.subject, network)
+        if job.seed == 0 and not job.training_seed:
+            row["timed"] = self._timed(network, [one["which"] for one in layers])
             if not job.fine_tuned:
                 batch = self.orders(0).batch
                 row["difference"] = measured.difference(self.subject, network, past, batch, compensate=job.compensate)
@@ -212,14 +252,21 @@ class Runner:
 
     def _measured(self, job: Job, network: Any, which: list[str]) -> dict[str, Any]:
         """What was measured of a network; variants that cut the same on one batch are looked at once."""
-        if job.fine_tuned:
-            return measured.measured(self.subject, network)
+        if job.fine_tuned or not job.cut:
+            return measured.measured(self.subject, network, images=True)
         # Without a filter gone there is nothing to fill in, and batches do not differ.
         whole = all(len(one.split()) == size for one, size in zip(which, self.subject.filters.values(), strict=True))
         filled = job.compensate and not whole
         path = self._rows / "measured" / f"{address([which, filled, job.seed if filled else 0])}.json"
         if not path.is_file():
             write_whole(path, json.dumps(measured.measured(self.subject, network)).encode())
+        return dict(json.loads(path.read_bytes()))
+
+    def _timed(self, network: Any, which: list[str]) -> dict[str, Any]:
+        """Measured seconds; networks of the same size are timed once."""
+        path = self._rows / "timed" / f"{address([len(one.split()) for one in which])}.json"
+        if not path.is_file():
+            write_whole(path, json.dumps(measured.timed(self.subject, network)).encode())
         return dict(json.loads(path.read_bytes()))
 
     def _point(self, orders: Orders, spec: PluginSpec | None, share: float, compensate: bool) -> dict[str, Any]:

@@ -31,13 +31,19 @@ class LayerCut:
     candidates: tuple[int, ...]
     order: Order
 
+    @property
+    def rise(self) -> float:
+        """The largest rise of the order's curve, in nats; 0 if it never rises."""
+        return max(0.0, float(np.diff(self.order.cmi).max(initial=0.0)))
+
 
 def walk(variant: Variant, orders: Orders, candidates: Judge, *, tolerance: float) -> list[LayerCut]:
     """Cut every layer in the variant's direction; in the order in which they were cut.
 
     "forward": first to last. "bi-directional": from the layer of the highest pruned share when each is cut alone
-    ("per-layer", of equal ones that of the most filters, of those the first), forward to the last and then backward
-    to the first. "one-shot": all layers at once, each choice on the network with that layer alone cut.
+    ("per-layer", of equal ones that of the most filters, of those the first; a fixed share is equal everywhere,
+    whatever rounding makes of it), forward to the last and then backward to the first. "one-shot": all layers at once,
+    each choice on the network with that layer alone cut.
     A layer's neighbour that was cut before it is what "compact" conditions on.
     """
     layers = list(orders.subject.filters)
@@ -64,9 +70,10 @@ def cut_layer(
 ) -> LayerCut:
     """Order one layer given the past and choose how much it keeps, on the network as cut so far or, `alone`, whole.
 
-    `tolerance` is in accuracy points below the network before this cut.
+    `tolerance` is in accuracy points below the network before this cut; a cutoff's own comes first.
     """
-    order, filters = orders.cmi(layer, variant.formulation, past), orders.subject.filters[layer]
+    filters = orders.subject.filters[layer]
+    order = orders.cmi(layer, variant.formulation, past, common=variant.common)
     proposed = proposals(variant, orders, layer, past, order)
     if variant.cutoff.name == "share":
         return LayerCut(layer, filters, order.order[: proposed[0]], tuple(proposed), order)
@@ -76,7 +83,7 @@ def cut_layer(
         _accuracy(candidates, before, layer, order.order),
         channels=filters,
         full=POINTS * candidates.accuracy(before),
-        tolerance=tolerance,
+        tolerance=float(variant.cutoff.options.get("tolerance", tolerance)),
     )
     return LayerCut(layer, filters, order.order[:kept], tuple(proposed), order)
 
@@ -91,11 +98,14 @@ def proposals(variant: Variant, orders: Orders, layer: str, past: Past, order: O
     if cutoff.name == "x-means":
         return orders.x_means(layer, order, cutoff.option("most"))
     options = {name: cutoff.option(name) for name in ("permutations", "level")}
-    return [orders.permutation(layer, variant.formulation, past, order.order, **options)]
+    return [orders.permutation(layer, variant.formulation, past, order.order, common=variant.common, **options)]
 
 
 def _start(cutoff: Cutoff, orders: Orders, candidates: Judge, tolerance: float) -> int:
     """The place of the layer with the highest pruned share when each is cut alone."""
+    sizes = list(orders.subject.filters.values())
+    if cutoff.name == "share":
+        return sizes.index(max(sizes))
     alone = Variant("per-layer", cutoff, "one-shot")
     cuts = [cut_layer(layer, alone, orders, candidates, (), tolerance, alone=True) for layer in orders.subject.filters]
     pruned = [(1 - len(cut.kept) / cut.filters, cut.filters) for cut in cuts]

@@ -60,8 +60,12 @@ def x_means(curve: ArrayLike, *, most: int = 20, rng: np.random.Generator) -> li
 
     X-Means: from two clusters on, each is split in two where that raises its own BIC, until none is or there are
     `most`. Pelleg, D. and Moore, A. (2000), "X-means: extending k-means with efficient estimation of the number of
-    clusters". An own version on scikit-learn's KMeans: pyclustering is unmaintained, fails under NumPy 1.24 and later,
-    and subtracts the BIC's penalty once a cluster instead of once.
+    clusters". An own version on scikit-learn's KMeans: pyclustering is unmaintained, fails under NumPy 1.24 and later.
+    Held against its version 0.10.1.2 on the points that are clustered here (tests/test_x_means.py): with its criterion
+    in the place of `bic` the search gives its cuts. With `bic`, both find every planted level of curves with noise of
+    at most 1 %, and pyclustering splits a level further in 5 of 14, since its variance has no floor. On a slope it
+    proposes fewer (2 where this proposes 11), since it subtracts the penalty once a cluster instead of once, so that a
+    split of R points is charged 4.5 ln R instead of 1.5 ln R.
 
     Our choice of scales: the CMI axis spans 1, the index axis 0.01, and a variance counts as at least 0.01 squared.
     With raw axes the index would decide alone, and any stretch of a line is split until no points are left, since

@@ -18,7 +18,7 @@ from moo_fs.coding.cells import Cells
 from moo_fs.contracts import Floats
 from moo_fs.decoding import normalise
 from moo_fs.prepared import Prepared
-from moo_fs.senders.points import Point, evaluator
+from moo_fs.senders.points import Point, evaluator, sized
 from moo_fs.split import Part
 
 Order = NDArray[np.intp]
@@ -64,10 +64,14 @@ def hard(
 ) -> Iterator[Point]:
     """A point for every fill, codec and share of the channels kept."""
     measured = evaluator(prepared, part)
+    maps = prepared.features(part).numpy()
     counts = dict.fromkeys(kept_count(prepared.channels, share) for share in kept)
     for fill in fills:
         for count in counts:
             cells = hard_cells(prepared, order, kept=count, depth=depth, fill=fill)
             for codec in codecs:
                 labels = {"method": "hard", "fill": fill, "kept": count, "codec": codec, "setting": float(depth)}
-                yield Point(labels, measured.quantised(cells, registry.codecs.load(codec)))
+                coder = registry.codecs.load(codec)
+                fixed = coder(cells).fixed_bytes(cells.symbols(maps))
+                nominal_bits = count * depth * maps[0, 0].size
+                yield sized(labels, measured.quantised(cells, coder), nominal_bits=nominal_bits, fixed=fixed)

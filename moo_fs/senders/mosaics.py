@@ -20,7 +20,7 @@ from moo_fs.contracts import MAX_BITS
 from moo_fs.prepared import Prepared
 from moo_fs.selection_plan import LOSSLESS
 from moo_fs.senders.hard import Order, kept_count
-from moo_fs.senders.points import Point, evaluator, kbit
+from moo_fs.senders.points import Point, evaluator, kbit, sized
 from moo_fs.split import Part
 
 
@@ -73,7 +73,14 @@ def _point(prepared: Prepared, part: Part, cells: Cells, code: streams.SoftCode,
     maps = _received(prepared, cells, code)
     size = float(np.mean(code.coded_bytes))
     outcome = evaluator(prepared, part).received(maps, rate_kbit=kbit(size), coded_bytes=size)
-    return Point({**labels, "codec": "hevc"}, outcome)
+    soft_selected = labels["method"] == "soft"
+    return sized(
+        {**labels, "codec": "hevc"},
+        outcome,
+        nominal_bits=(prepared.channels if soft_selected else labels["kept"]) * MAX_BITS * maps[0, 0].size,
+        fixed=float(code.fixed_bytes.mean()),
+        base=float(code.base_bytes.mean()) if soft_selected else float("nan"),
+    )
 
 
 def _received(prepared: Prepared, cells: Cells, code: streams.SoftCode) -> Maps:

@@ -12,7 +12,7 @@ from moo_fs.coding.cells import Maps
 from moo_fs.coding.quantiser import HEADER_KBIT, step_ladder, uniform_step
 from moo_fs.contracts import MAX_BITS, Bits, Floats
 from moo_fs.prepared import STEPS, Prepared
-from moo_fs.senders.points import Point, evaluator
+from moo_fs.senders.points import Point, evaluator, sized
 from moo_fs.split import Part
 
 
@@ -20,7 +20,8 @@ def uniform(prepared: Prepared, part: Part) -> Iterator[Point]:
     """All channels at one depth, 1 to 8."""
     for depth in range(1, MAX_BITS + 1):
         labels = {"method": "uniform", "kept": prepared.channels, "codec": "ans", "setting": float(depth)}
-        yield Point(labels, evaluator(prepared, part).quantised(prepared.tables.depth(depth)))
+        outcome = evaluator(prepared, part).quantised(prepared.tables.depth(depth))
+        yield sized(labels, outcome, nominal_bits=depth * prepared.features(part)[0].numel())
 
 
 def uniform_steps(prepared: Prepared, part: Part) -> Iterator[Point]:
@@ -28,7 +29,7 @@ def uniform_steps(prepared: Prepared, part: Part) -> Iterator[Point]:
     maps = prepared.features("fit").numpy()
     for step in step_ladder(maps, count=STEPS):
         labels = {"method": "uniform-step", "kept": prepared.channels, "codec": "ans", "setting": step}
-        yield Point(labels, evaluator(prepared, part).quantised(uniform_step(maps, step=step)))
+        yield sized(labels, evaluator(prepared, part).quantised(uniform_step(maps, step=step)))
 
 
 def klt(prepared: Prepared, part: Part) -> Iterator[Point]:
@@ -51,14 +52,15 @@ def klt(prepared: Prepared, part: Part) -> Iterator[Point]:
             rate_kbit=cells.rate_kbit(turned) + HEADER_KBIT,
             coded_bytes=coded_bytes(Ans(cells), cells.symbols(turned)),
         )
-        yield Point({"method": "klt", "kept": prepared.channels, "codec": "ans", "setting": step}, outcome)
+        yield sized({"method": "klt", "kept": prepared.channels, "codec": "ans", "setting": step}, outcome)
 
 
 def allocations(prepared: Prepared, part: Part, found: Sequence[Bits]) -> Iterator[Point]:
     """Bit allocations (channel,) that a search has found."""
     for at, bits in enumerate(found):
         labels = {"method": "allocation", "kept": int((bits > 0).sum()), "codec": "ans", "setting": float(at)}
-        yield Point(labels, evaluator(prepared, part).outcome(bits, metrics=True))
+        outcome = evaluator(prepared, part).outcome(bits, metrics=True)
+        yield sized(labels, outcome, nominal_bits=float(bits.sum()) * prepared.features(part)[0, 0].numel())
 
 
 def _principal(maps: Maps) -> tuple[Floats, Floats]:

@@ -11,10 +11,12 @@ from moo_fs.numerals import MISSING, number, percent, share, whole_spread
 from moo_fs.prune_studies.archive import ROW, VARIANT, Pruning
 from moo_fs.prune_studies.judged import (
     CHANCE,
+    POINTS,
     against_rivals,
     cuts,
     filled,
     of_first_batch,
+    own_width,
     pairs,
     published,
     with_drops,
@@ -24,7 +26,6 @@ from moo_fs.tables.prune_orders import layers_table, orders_table, planted_table
 from moo_fs.tables.rendering import Table
 
 KEYS = ["formulation", "cutoff", "direction"]
-POINTS = 100
 
 
 def prune_tables(found: Pruning) -> dict[str, Table]:
@@ -36,7 +37,7 @@ def prune_tables(found: Pruning) -> dict[str, Table]:
 
 def variants_table(found: Pruning) -> Table:
     """A row a variant: size, accuracies (medians over batches), speed and what compensation changes."""
-    rows = published(cuts(found))
+    rows = own_width(published(cuts(found)))
     whole = found.unpruned
     every = published(found.summary)
     zeros = every[~every["compensate"] & ~every["fine_tuned"]].groupby(KEYS)["test_accuracy"].median()
@@ -93,10 +94,12 @@ def variants_table(found: Pruning) -> Table:
         f"of the whole network's {whole['parameters']} and {whole['flops'] / 1e6:.1f} million. Accuracies in % of all "
         f"{found.study['images']['validation']} validation and {found.study['images']['test']} test images; lost: "
         f"points of test accuracy, with the range over batches. Choices: the smallest candidate within "
-        f"{said['tolerance']:g} points on {said['choose_images']} validation images; a share is kept as it is. "
+        f"{said['tolerance']:g} points, or a cutoff's own tolerance, on {said['choose_images']} validation images, of "
+        "the network before this layer is cut, so that the losses of all layers add up; a share is kept as it is. "
         f"Here and in the choices: {filled(found)}; zeros: test accuracy of the same "
         "cuts with zeros. Speed: images a second over the whole network's, measured alternately. Seconds: ordering, "
-        "choosing and evaluating on one busy core; orders that another row made are not counted again.",
+        "choosing and evaluating on one busy core; orders that another row made are not counted again. "
+        f"{_milliseconds(found)}",
         rules=frozenset({1}),
         texts=3,
     )  # fmt: skip
@@ -140,12 +143,14 @@ def tuned_table(found: Pruning) -> Table | None:
     tuned = rows[rows["fine_tuned"]]
     if not len(tuned):
         return None
-    before = cuts(found).set_index([*VARIANT, "seed"])["test_accuracy"]
-    data = tuned.assign(before=[before[tuple(row)] for row in tuned[[*VARIANT, "seed"]].to_numpy()])
+    before = rows[~rows["fine_tuned"]].set_index([*VARIANT, "seed", "compensate"])["test_accuracy"]
+    keys = tuned[[*VARIANT, "seed", "compensate"]].itertuples(index=False, name=None)
+    data = tuned.assign(before=[before[key] for key in keys])
     cells = tuple(
         (
             row["measure"],
             " ".join(filter(None, (row[name] for name in KEYS))),
+            str(row["training_seed"]),
             str(row["filters_kept"]),
             percent(row["removed"]),
             points(POINTS * row["before"]),
@@ -160,12 +165,24 @@ def tuned_table(found: Pruning) -> Table | None:
     return Table(
         name="tuned",
         title="Trained on after filters were removed",
-        header=("measure", "variant", "kept", "removed", "test before", "validation", "test", "lost", "seconds"),
+        header=(
+            "measure",
+            "variant",
+            "seed",
+            "kept",
+            "removed",
+            "test before",
+            "validation",
+            "test",
+            "lost",
+            "seconds",
+        ),
         rows=cells,
         data=data,
         note=f"Epochs: {said['epochs']}, at rate {said['rate']:g}; the last weights; variants of the first batch. "
-        "Lost: points of test accuracy below the whole network, which was not trained on. Seconds: of training and "
-        "evaluating. Other measures are cut to the counts of the variant that is first here.",
+        f"{_screened(said)}Lost: points of test accuracy below the whole network as it was, before it was trained on "
+        "itself. Seconds: of training and evaluating. Seed: of training. The best one on validation images has every "
+        "seed; other measures are cut to its counts.",
         texts=2,
     )
 
@@ -201,10 +218,24 @@ def pairs_table(found: Pruning) -> Table | None:
     )
 
 
+def _screened(said: Mapping[str, Any]) -> str:
+    if not said["screen"]:
+        return ""
+    epochs = f"{said['screen']} epoch{'s' * (said['screen'] > 1)}"
+    return f"Chosen by validation accuracy after {epochs} of every network without a third of its filters. "
+
+
 def _whole_row(whole: Mapping[str, Any]) -> tuple[str, ...]:
     accuracies = (points(POINTS * whole["validation_accuracy"]), points(POINTS * whole["test_accuracy"]))
     return ("whole network", "", "", MISSING, str(whole["filters_kept"]), "0 %", "1.000", "1.000", *accuracies,
             *[MISSING] * 2, "1.00", MISSING)  # fmt: skip
+
+
+def _milliseconds(found: Pruning) -> str:
+    whole = found.speed[found.speed["network"] == "whole"]
+    if whole.empty:
+        return ""
+    return f"The whole network takes {number((1000 * whole['seconds'] / whole['images']).median())} ms an image."
 
 
 def _spread(row: Mapping[Any, Any], name: str, factor: float = 1) -> str:
