@@ -52,7 +52,8 @@ def write_pruning(folder: Path) -> Pruning:
         for seed in range(SEEDS)
     ]
     specification = {
-        "measures": [CMI, "random"], "variants": [[name, "scree", "forward"] for name in KEPT], "repeated": [], "ladders": [],
+        "measures": [CMI, "random"], "variants": [[name, "scree", "forward"] for name in KEPT], "repeated": [],
+        "ladders": [],
         "seeds": SEEDS, "images": 20, "choose_images": 30, "tolerance": 0.4, "compensate": True, "method": "hybrid",
         "alpha": 1.01, "width": "median", "fine_tune": {"epochs": 1, "rate": 0.01, "screen": 0},
     }  # fmt: skip

@@ -16,7 +16,7 @@ from moo_fs.cli import status_of
 from moo_fs.plugins import PluginSpec
 from moo_fs.prune_file import CMI
 from moo_fs.prune_report import write_prune_report
-from moo_fs.prune_studies import jobs, measured
+from moo_fs.prune_studies import jobs, measured, smaller_network
 from moo_fs.prune_studies.archive import load
 from moo_fs.prune_studies.filled import MeanFilled
 from moo_fs.prune_studies.network import load_subject, right
@@ -362,6 +362,20 @@ def test_the_command_writes_a_report_that_judges_every_claim(study, folder, caps
     for words in ("B1: more than a third", "B2:", "B3: bi-directional", "trained on", "the same cuts with zeros"):
         assert words in claims
     assert {"cmi-curves.pdf", "kept-shares.png", "error.png", "variants.tex", "orders.csv"} <= set(first)
+
+
+def test_the_command_writes_the_smaller_network_of_a_row(study, folder, capsys):
+    at = int(study.summary.index[study.summary["cutoff"].str.startswith("share")][0])
+    command = ["prune", str(folder / "small.toml"), "--out", str(folder / "killed")]
+    path = folder / "smaller.safetensors"
+    assert status_of([*command, "--save", str(path), "--row", str(at)]) == 0
+    kept = int(study.summary["filters_kept"].iloc[at])
+    assert f"{kept} filters" in capsys.readouterr().out
+    assert sum(map(len, smaller_network.load(path).kept.values())) == kept
+    assert status_of([*command, "--save", str(path)]) == 2
+    assert "wanted both" in capsys.readouterr().err
+    assert status_of([*command, "--save", str(path), "--row", "100000"]) == 2
+    assert "wanted a row from 0 to" in capsys.readouterr().err
 
 
 # Refusals

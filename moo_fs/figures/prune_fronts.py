@@ -20,8 +20,8 @@ CAPTIONS = {
     "pruned-fronts": "Error on test images over what is left of the network, nothing retrained unless it says so. "
     "Lines: the best of each optimiser's front, over its measures and blocks; dots: the front of all runs, on all "
     "test images; all of them chosen on validation images. Squares: every layer at one share of its filters, a line "
-    "an order. Hollow marks: distinct networks that cutoffs of a pruning study cut, if there are any of this network; "
-    "published cutoffs in black, fixed shares and raised tolerances, which are ours, in colour.",
+    "an order. Hollow marks: distinct networks that cutoffs of a pruning study cut, with zeros or means in place of "
+    "missing filters, or trained on; published cutoffs in black, fixed shares and raised tolerances, ours, in colour.",
     "pruned-layers": "Share of its filters that each layer keeps along the front of all runs, from the lowest error "
     "down to half of the images; errors of all test images.",
 }

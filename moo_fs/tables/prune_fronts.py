@@ -121,8 +121,8 @@ def cutoff_table(results: Results, published: pd.DataFrame) -> Table | None:
         f"of another draw of training among them: {len(published)} in all. Variants that cut no other networks than "
         "the one named are counted behind it. Is: published, a published cutoff (scree, x-means, permutation); "
         "raised, one with a tolerance of its own; ours, a fixed share. Compensated: means in the place of missing "
-        "filters, ours too. Dominated: networks for which some member of the front, chosen on validation images, is no "
-        "larger in parameters and operations and errs no more on the test images.",
+        "filters, ours too. Dominated: networks for which some member of the front, chosen on validation images, with "
+        "zeros in their place, is no larger in parameters and operations and errs no more on the test images.",
         texts=3,
     )
 
