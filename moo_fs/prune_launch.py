@@ -14,7 +14,7 @@ from moo_fs.loading import check_device
 from moo_fs.prune_studies.archive import Pruning, load, study_in
 from moo_fs.prune_studies.collect import collect
 from moo_fs.prune_studies.jobs import CURRENT, WORK
-from moo_fs.prune_studies.network import load_subject
+from moo_fs.prune_studies.network import load_subject, weights_of
 from moo_fs.prune_studies.plan import Plan, read_plan
 from moo_fs.prune_studies.runner import Runner
 from moo_fs.worker import one_thread
@@ -76,8 +76,9 @@ def run(
 
 
 def status(path: str | Path, out: Path | None = None) -> PruneStatus:
-    """How far the study in a file has come. Raises MooFsError if the file is wrong."""
+    """How far the study in a file has come. Raises MooFsError if the file is wrong, or its weights are not there."""
     plan = read_plan(path)
+    weights_of(plan.subject)
     folder, total = out or folder_of(plan), total_rows(plan)
     if (folder / archive.STUDY).is_file() and _covered(plan, folder):
         return PruneStatus(plan.name, total, total, False, True)

@@ -437,6 +437,23 @@ def test_only_one_weights_file_ships(folder):
         load_subject(spec, "cpu")
 
 
+def test_an_archive_of_an_older_version_is_told_in_one_sentence(study, folder):
+    path = Path(study.folder) / "right.parquet"
+    there = path.read_bytes()
+    about = Path(study.folder) / STUDY
+    said = about.read_text()
+    files = json.loads(said)
+    files["files"].pop("right.parquet")
+    path.unlink()
+    about.write_text(json.dumps(files))
+    try:
+        with pytest.raises(MooFsError, match=r"has no right.parquet: it was written by an older version"):
+            load(Path(study.folder))
+    finally:
+        path.write_bytes(there)
+        about.write_text(said)
+
+
 def test_a_spoilt_archive_is_refused(study, folder):
     path = Path(study.folder) / "planted.csv"
     whole = path.read_bytes()

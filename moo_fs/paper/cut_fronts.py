@@ -10,15 +10,11 @@ from typing import Any
 import pandas as pd
 
 from moo_fs.contracts import MooFsError
-from moo_fs.figures.progress import draw_progress
-from moo_fs.figures.prune_fronts import draw_pruned_fronts, draw_pruned_layers
 from moo_fs.prune_fronts.launch import KIND
 from moo_fs.prune_fronts.published import made_from, published
-from moo_fs.prune_fronts.report import ALL, page_of
+from moo_fs.prune_fronts.report import ALL, figures_of, page_of, tables_of
 from moo_fs.results import Results, load_results
 from moo_fs.tables import Table
-from moo_fs.tables.prune_fronts import cutoff_table, pruned_front_table
-from moo_fs.tables.quality import cost_table, hypervolume_table
 
 __all__ = ["ALL", "CutFronts", "figures", "load", "page", "tables"]
 JOINT = "joint.parquet"
@@ -59,17 +55,12 @@ def load(folder: Path) -> CutFronts:
 
 def tables(found: CutFronts) -> dict[str, Table]:
     """The report's tables, by name."""
-    results = found.results
-    front = pruned_front_table(results, found.joint)
-    made = [hypervolume_table(results), front, cutoff_table(results, found.cutoffs), cost_table(results)]
-    return {table.name: table for table in made if table is not None}
+    return tables_of(found.results, found.joint, found.cutoffs)
 
 
 def figures(found: CutFronts) -> dict[str, Any]:
     """The report's figures, by name; draw on them only inside `style.styled`."""
-    results, joint = found.results, found.joint
-    fronts = draw_pruned_fronts(results, joint, found.cutoffs)
-    return fronts | draw_pruned_layers(results, joint) | draw_progress(results)
+    return figures_of(found.results, found.joint, found.cutoffs)
 
 
 def page(found: CutFronts, tables_: dict[str, Table], names: Sequence[str]) -> str:

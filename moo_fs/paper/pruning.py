@@ -49,7 +49,7 @@ def front_floats(archive: Opened) -> list[Table | Wrapped]:
         named(tables["pruned-front"], "prune-fronts", f"The front of all runs, every layer cut alike beside it {where}")
     ]
     if "pruned-cutoffs" in tables:
-        found.append(named(tables["pruned-cutoffs"], "prune-fronts-cutoffs", f"Published cutoffs beside it {where}"))
+        found.append(named(tables["pruned-cutoffs"], "prune-fronts-cutoffs", f"Cutoffs of a pruning study beside it {where}"))
     return found
 
 
@@ -120,12 +120,12 @@ def front_macros(archive: Opened) -> dict[str, str]:
         "PruneFrontsBest": escape(f"{best[0]} with {best[1]} ({number(cells.max())})"),
         "PruneFrontsWhole": escape(percent(whole["test"])),
     }
-    near = joint[joint["error"] <= whole["search"] + 0.01 + 1e-9].sort_values("parameters", kind="stable")
+    near = joint[joint["error"] <= whole["search"] + 0.01 + 1e-9].sort_values("parameter_count", kind="stable")
     if len(near):
-        one = near.iloc[0]
+        one, size = near.iloc[0], study["network"]
         macros |= {
-            "PruneFrontsParameters": escape(percent(one["parameters_test"])),
-            "PruneFrontsFlops": escape(percent(one["flops_test"])),
+            "PruneFrontsParameters": escape(percent(one["parameter_count"] / size["parameters"])),
+            "PruneFrontsFlops": escape(percent(one["flop_count"] / size["flops"])),
             "PruneFrontsError": escape(percent(one["error_test"])),
         }
     plain = cutoffs[~cutoffs["fine_tuned"].astype(bool) & ~cutoffs["compensate"].astype(bool)]

@@ -136,6 +136,8 @@ def load(folder: Path) -> Pruning:
     frames: dict[str, Any] = {}
     for name in COLUMNS:
         path, key = folder / name, name.partition(".")[0]
+        if not path.is_file():
+            raise MooFsError(f"{folder}: has no {name}: it was written by an older version; run the study again")
         parquet = name.endswith(".parquet")
         read = pd.read_parquet if parquet else partial(pd.read_csv, dtype=TEXTS, keep_default_na=False, na_values=EMPTY)
         frames[key] = read(path)

@@ -18,12 +18,11 @@ from typing import Any
 from moo_fs.contracts import MooFsError, did_you_mean
 from moo_fs.plugins import NO_MEASURE, PluginSpec, resolve
 from moo_fs.prune_file import CMI, CUTOFFS, read_prune_file
+from moo_fs.prune_studies.network import check_subject
 from moo_fs.study import canonical
 from moo_fs.study_fields import MAX_SEEDS
 from moo_fs.whole_files import file_digest
 
-SUBJECT = "vgg16-cifar10"
-OPTIONS = ("width", "weights", "data")
 SETTINGS = ("seeds", "images", "choose_images", "tolerance", "alpha", "method", "width", "compensate")
 
 
@@ -228,13 +227,8 @@ def _said(variant: Variant) -> list[str]:
 
 
 def _subject(entry: Mapping[str, Any], path: Path) -> PluginSpec:
-    if entry["name"] != SUBJECT:
-        raise MooFsError(f"{path}: subject: wanted '{SUBJECT}', whose filters can be removed, got '{entry['name']}'")
     spec = resolve(entry, kind="subject", key=f"{path}: subject", folder=path.parent)
-    for option in spec.options:
-        if option not in OPTIONS:
-            near = did_you_mean(option, OPTIONS)
-            raise MooFsError(f"{path}: subject: option '{option}' says nothing of a whole network's pruning{near}")
+    check_subject(spec, path)
     return spec
 
 
