@@ -227,9 +227,9 @@ def _said(variant: Variant) -> list[str]:
 
 
 def _subject(entry: Mapping[str, Any], path: Path) -> PluginSpec:
-    spec = resolve(entry, kind="subject", key=f"{path}: subject", folder=path.parent)
-    check_subject(spec, path)
-    return spec
+    # What another subject makes of the options does not matter.
+    check_subject(PluginSpec(entry["name"], {key: entry[key] for key in entry if key != "name"}), path)
+    return resolve(entry, kind="subject", key=f"{path}: subject", folder=path.parent)
 
 
 def _check_measures(path: Path, measures: tuple[PluginSpec, ...]) -> None:
