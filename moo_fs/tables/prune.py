@@ -91,7 +91,8 @@ def variants_table(found: Pruning) -> Table:
         rows=tuple(lines),
         data=pd.DataFrame(data),
         note=f"Medians over batches of {said['images']} training images. Parameters and FLOPs (of one image) as shares "
-        f"of the whole network's {whole['parameters']} and {whole['flops'] / 1e6:.1f} million. Accuracies in % of all "
+        f"of the whole network's {whole['parameters']} and {whole['flops'] / 1e6:.1f} million, the constants that "
+        "means leave behind (one a filter and place of the next layer) not counted. Accuracies in % of all "
         f"{found.study['images']['validation']} validation and {found.study['images']['test']} test images; lost: "
         f"points of test accuracy, with the range over batches. Choices: the smallest candidate within "
         f"{said['tolerance']:g} points, or a cutoff's own tolerance, on {said['choose_images']} validation images, of "
