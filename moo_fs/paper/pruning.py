@@ -19,7 +19,7 @@ from moo_fs.tables import Table
 from moo_fs.tables.prune_claims import points
 from moo_fs.tables.rendering import escape
 
-CLAIM_WIDTHS = (3.0, 3.5, 2.4)
+CLAIM_WIDTHS = (2.6, 3.1, 2.1)
 LEFT_OUT = {"batches", "validation", "seconds", "speed"}
 VARIANTS_NOTE = (
     "Medians over batches. Parameters and FLOPs: shares of the whole network's; test: accuracy in %; lost: points of "
@@ -49,7 +49,8 @@ def front_floats(archive: Opened) -> list[Table | Wrapped]:
         named(tables["pruned-front"], "prune-fronts", f"The front of all runs, every layer cut alike beside it {where}")
     ]
     if "pruned-cutoffs" in tables:
-        found.append(named(tables["pruned-cutoffs"], "prune-fronts-cutoffs", f"Cutoffs of a pruning study beside it {where}"))
+        cutoffs = without_columns(tables["pruned-cutoffs"], {"networks", "operations"})
+        found.append(named(cutoffs, "prune-fronts-cutoffs", f"Cutoffs of a pruning study beside it {where}"))
     return found
 
 

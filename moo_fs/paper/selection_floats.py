@@ -173,7 +173,17 @@ def _at_distortions(table: Table | None, name: str, title: str) -> Table | None:
 
 def _settings_table(tables: Mapping[str, Any], family: str, where: str) -> Table | None:
     table = tables.get(f"settings-{family}")
-    return table and named(table, "-settings", f"Mutual information by setting, against others {where}")
+    if table is None:
+        return None
+    cells = tuple((_setting(name), *(cell.replace("0.", ".") for cell in rest)) for name, *rest in table.rows)
+    short = replace(table, header=tuple(name.removeprefix("share, ") for name in table.header), rows=cells)
+    return named(short, "-settings", f"Mutual information by setting, against others {where}")
+
+
+def _setting(label: str) -> str:
+    """A setting of mutual information by what it changes alone."""
+    changed = label.removeprefix(INFORMATION).removeprefix("-").strip("[]")
+    return changed or "default"
 
 
 def _weights_table(tables: Mapping[str, Any], family: str, where: str) -> Table | None:

@@ -216,7 +216,7 @@ def pairs_table(found: Pruning) -> Table | None:
         data=data,
         note="Medians of paired differences over batches and what else is equal, with their range. Only a fixed share "
         "keeps equally many filters on both sides. Telling: other filters are cut, and not both are below "
-        f"{percent(CHANCE)} of the test images, twice chance.",
+        f"{percent(CHANCE)} of the validation images, twice chance.",
         texts=2,
     )
 
