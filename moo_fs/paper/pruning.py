@@ -19,8 +19,8 @@ from moo_fs.tables import Table
 from moo_fs.tables.prune_claims import points
 from moo_fs.tables.rendering import escape
 
-CLAIM_WIDTHS = (2.6, 3.1, 2.1)
-LEFT_OUT = {"batches", "validation", "seconds", "speed"}
+CLAIM_WIDTHS = (2.2, 2.8, 1.8)
+LEFT_OUT = {"batches", "removed", "validation", "seconds", "speed"}
 VARIANTS_NOTE = (
     "Medians over batches. Parameters and FLOPs: shares of the whole network's; test: accuracy in %; lost: points of "
     "it, with the range over batches; zeros: accuracy of the same cuts with zeros in the place of means. The CSV and "
@@ -37,7 +37,7 @@ def prune_floats(archive: Opened) -> list[Table | Wrapped]:
     if "rivals" in tables:
         found.append(named(tables["rivals"], "prune-rivals", f"Other orders, cut to the same counts {where}"))
     if "tuned" in tables:
-        tuned = without_columns(tables["tuned"], {"seconds", "kept"})
+        tuned = without_columns(tables["tuned"], {"seconds", "kept", "test before"})
         found.append(named(tuned, "prune-tuned", f"Trained on after filters were removed {where}"))
     return found
 
@@ -49,7 +49,7 @@ def front_floats(archive: Opened) -> list[Table | Wrapped]:
         named(tables["pruned-front"], "prune-fronts", f"The front of all runs, every layer cut alike beside it {where}")
     ]
     if "pruned-cutoffs" in tables:
-        cutoffs = without_columns(tables["pruned-cutoffs"], {"networks", "operations"})
+        cutoffs = without_columns(tables["pruned-cutoffs"], {"networks", "operations", "filters"})
         found.append(named(cutoffs, "prune-fronts-cutoffs", f"Cutoffs of a pruning study beside it {where}"))
     return found
 

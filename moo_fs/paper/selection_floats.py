@@ -101,7 +101,10 @@ def _hard_table(tables: Mapping[str, Any], family: str, where: str) -> Table | N
         return None
     columns = [name.partition(", ") for name in table.header]
     told = short_names(list(dict.fromkeys(task for task, comma, _ in columns if comma)))
-    short = replace(table, header=tuple(told.get(task, task) + comma + rest for task, comma, rest in columns))
+    header = tuple(told.get(task, task) + comma + rest for task, comma, rest in columns)
+    # A setting of mutual information goes by its options alone.
+    cells = tuple((_setting(name) if "[" in name else name, *rest) for name, *rest in table.rows)
+    short = replace(table, header=header, rows=cells)
     return named(short, "", f"Hard selection: mean distortion at equal coded bytes {where}")
 
 

@@ -16,7 +16,7 @@ from scipy import stats
 from moo_fs.contracts import Floats
 from moo_fs.prune_file import CMI
 from moo_fs.prune_studies.archive import ROW, Pruning
-from moo_fs.prune_studies.jobs import SAME, UNPRUNED
+from moo_fs.prune_studies.jobs import BEST, SAME, UNPRUNED
 from moo_fs.prune_studies.plan import with_common_width
 
 # Twice what ten classes give by chance: below it accuracies tell no variants apart. Ours.
@@ -115,13 +115,14 @@ def against_rivals(found: Pruning) -> pd.DataFrame:
     """A row a measure and kind of counts: test accuracy over batches, and points below the published method's.
 
     At a fixed share the published method is the layers' own order ("per-layer"), which is the same in every direction;
-    at other counts, those of the chosen variant, it is that variant.
+    at other counts, those of the chosen variant, it is that variant. Controls of training on are not among them.
     """
     rows, best = _by_counts(found, cuts(found)), chosen(found).set_index("seed")["test_accuracy"]
     own = published(rows)
     own = own[(own["formulation"] == "per-layer") & (own["direction"] == "forward")]
     lines = []
-    for cutoff in dict.fromkeys(rows.loc[rows["measure"] != CMI, "cutoff"]):
+    counts = dict.fromkeys(rows.loc[rows["measure"] != CMI, "cutoff"])
+    for cutoff in (name for name in counts if name != BEST):
         ours = best if cutoff == SAME else own[own["cutoff"] == cutoff].set_index("seed")["test_accuracy"]
         lines.append(_rival(CMI, cutoff, ours, ours))
         mine = rows[(rows["measure"] != CMI) & (rows["cutoff"] == cutoff)]
