@@ -19,7 +19,7 @@ from moo_fs.tables import Table
 from moo_fs.tables.prune_claims import points
 from moo_fs.tables.rendering import escape
 
-CLAIM_WIDTHS = (2.2, 2.8, 1.8)
+CLAIM_WIDTHS = (0.7, 3.8, 2.3)
 LEFT_OUT = {"batches", "removed", "validation", "seconds", "speed"}
 VARIANTS_NOTE = (
     "Medians over batches. Parameters and FLOPs: shares of the whole network's; test: accuracy in %; lost: points of "
@@ -33,6 +33,8 @@ def prune_floats(archive: Opened) -> list[Table | Wrapped]:
     tables, where = archive.tables, f"({archive.content.study['name']})"
     variants = without_columns(named(tables["variants"], "prune", f"Variants of pruning {where}"), LEFT_OUT)
     claims = named(tables["claims"], "prune-claims", f"Published claims on pruning {where}")
+    # The text says what each claim is.
+    claims = replace(claims, rows=tuple((claim.partition(":")[0], *cells) for claim, *cells in claims.rows))
     found: list[Table | Wrapped] = [Wrapped(claims, CLAIM_WIDTHS), replace(variants, note=VARIANTS_NOTE)]
     if "rivals" in tables:
         found.append(named(tables["rivals"], "prune-rivals", f"Other orders, cut to the same counts {where}"))
