@@ -109,10 +109,10 @@ POOL = """
 import time
 from moo_fs.worker import pool
 with pool(2) as processes:
+    # A job counts as running while its process still imports: both processes have to be there first.
+    list(processes.map(time.sleep, [0.5] * 2))
     jobs = [processes.submit(time.sleep, 600) for _ in range(5)]
-    while not all(job.running() for job in jobs[:2]):
-        time.sleep(0.02)
-    time.sleep(1)
+    time.sleep(0.5)
     print("both at work", flush=True)
     time.sleep(600)
 """

@@ -37,8 +37,8 @@ def klt(prepared: Prepared, part: Part) -> Iterator[Point]:
 
     The Karhunen-Loève transform over channels; one step for all components is reverse water-filling at high rate
     (Cover, T. and Thomas, J. (2006), "Elements of information theory", section 10.3.3). What comes back is clipped to
-    the channel's range on the fit part. A component has at most 256 symbols, so that the finest steps cut the strongest
-    one. It knows nothing of the tasks.
+    the channel's range on the fit part. A component has at most 256 symbols, so that the finest steps cut the strong
+    ones. It knows nothing of the tasks.
     """
     fit, maps = (prepared.features(name).numpy() for name in ("fit", part))
     mean, basis = _principal(fit)
